@@ -1,0 +1,226 @@
+"""Settings: whom to ask, and how the answer flows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+
+from rxwizard.decoders import MAX_EVENT_BYTES
+from rxwizard.errors import ConfigError
+from rxwizard.providers.vendors import VENDORS, Vendor, find_vendor
+
+
+class _Settings(BaseModel):
+    # An error shows no input: it might be the key.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    def __init__(self, **data: Any) -> None:
+        try:
+            super().__init__(**data)
+        except ValidationError as error:
+            problems = error.errors(include_url=False, include_input=False, include_context=False)
+            raise ConfigError("; ".join(map(_sentence, problems))) from None
+
+
+def _sentence(problem: ErrorDetails) -> str:
+    where = ".".join(map(str, problem["loc"]))
+    what = problem["msg"].removeprefix("Value error, ")
+    return f"{where} cannot be used: {what[:1].lower()}{what[1:]}" if where else what
+
+
+class WizardConfig(_Settings):
+    """Whom to ask, with which key, and how to sample.
+
+    ``WizardConfig(model="anthropic:claude-sonnet-4-5")`` takes the key and the endpoint that are
+    not given from the environment, as the vendor's own SDK does: ``{PROVIDER}_API_KEY``,
+    ``{PROVIDER}_ENDPOINT`` and the vendor's own names for them. `from_env` takes the model and
+    the other settings from there, too.
+
+    Raises:
+        ConfigError: A key is missing or empty, the provider is unknown, a number is out of range.
+            The message names the variable to set.
+    """
+
+    model: str
+    """``provider:model``. What follows the first colon is the provider's own name of the model."""
+    api_key: SecretStr | None = None
+    """The key. It appears in no repr, log, error or traceback."""
+    endpoint: str | None = None
+    """Base URL as the vendor's own SDK takes it; None: the vendor's own."""
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    """Sampling temperature, 0 to 2; None: the provider's default."""
+    top_p: float | None = Field(default=None, ge=0, le=1)
+    """Probability mass to sample from, 0 to 1; None: the provider's default."""
+    max_tokens: int | None = Field(default=None, gt=0)
+    """Most tokens the answer may have; None: the provider's default."""
+    stop: tuple[str, ...] = ()
+    """Texts that end the answer where they appear."""
+    seed: int | None = None
+    """For repeatable sampling, where the provider offers that."""
+    headers: Mapping[str, str] = Field(default_factory=dict, repr=False)
+    """More request headers, such as ``OpenAI-Organization``."""
+    connect_timeout: float = Field(default=10.0, gt=0)
+    """Seconds until there must be a connection: far more than any handshake takes."""
+    idle_timeout: float | None = Field(default=600.0, gt=0)
+    """Seconds without a single byte after which the stream counts as dead; None: for ever.
+    Reasoning models are silent for minutes; the vendors' SDKs wait as long. Time in which the
+    reader keeps the stream paused does not count."""
+
+    def __init__(self, model: str = "", **data: Any) -> None:
+        vendor = find_vendor(_split(model)[0])
+        if data.get("api_key") is None:
+            data["api_key"] = _first_set(vendor.key_variables)
+        if data.get("endpoint") is None:
+            data["endpoint"] = _first_set(vendor.endpoint_variables)
+        super().__init__(**{"model": model, **data})
+        key = self.api_key
+        is_empty = key is not None and not key.get_secret_value()
+        if is_empty or (vendor.key_required and key is None):
+            names = " or ".join(vendor.key_variables)
+            has = "has an empty" if is_empty else "needs an"
+            message = f'"{model}" {has} API key: set {names}, or pass api_key=.'
+            raise ConfigError(message)
+
+    @field_validator("api_key")
+    @classmethod
+    def _sendable_key(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is None:
+            return None
+        text = key.get_secret_value().strip()
+        if not text.isascii() or not text.isprintable():
+            message = "the key has characters that no HTTP header can carry"
+            raise ValueError(message)
+        return SecretStr(text)
+
+    @field_validator("endpoint")
+    @classmethod
+    def _plausible_endpoint(cls, endpoint: str | None) -> str | None:
+        if endpoint is not None and (not endpoint.strip() or any(c.isspace() for c in endpoint)):
+            message = "the endpoint is no URL"
+            raise ValueError(message)
+        return endpoint
+
+    @classmethod
+    def from_env(cls, **overrides: Any) -> Self:
+        """Take the settings from the environment; `overrides` go before it.
+
+        ``WIZARD_MODEL`` names the model as ``provider:model``. Without it, the first provider of
+        the table that has a key in the environment is taken, with its default model.
+        ``WIZARD_TEMPERATURE``, ``WIZARD_TOP_P``, ``WIZARD_MAX_TOKENS``, ``WIZARD_SEED``,
+        ``WIZARD_CONNECT_TIMEOUT`` and ``WIZARD_IDLE_TIMEOUT`` (seconds) set the fields of these
+        names.
+
+        Raises:
+            ConfigError: No model is named and no key is set, or a setting cannot be used.
+        """
+        found = {
+            name: value
+            for name in _FROM_ENVIRONMENT
+            if name not in overrides
+            and (value := _first_set((f"WIZARD_{name.upper()}",))) is not None
+        }
+        settings = {**found, **overrides}
+        if not settings.get("model"):
+            settings["model"] = _default_model()
+        try:
+            return cls(**settings)
+        except ConfigError as error:
+            if found:
+                variables = ", ".join(f"WIZARD_{name.upper()}" for name in found)
+                error.args = (f"{error} (taken from the environment: {variables})",)
+            raise
+
+    @property
+    def provider(self) -> str:
+        """The provider: what stands before the first colon of `model`."""
+        return _split(self.model)[0]
+
+    @property
+    def model_name(self) -> str:
+        """The model as the provider calls it: what follows the first colon of `model`."""
+        return _split(self.model)[1]
+
+    @property
+    def vendor(self) -> Vendor:
+        """The provider's line in the table."""
+        return find_vendor(self.provider)
+
+
+_FROM_ENVIRONMENT = (
+    "model",
+    "temperature",
+    "top_p",
+    "max_tokens",
+    "seed",
+    "connect_timeout",
+    "idle_timeout",
+)
+
+
+def _split(model: object) -> tuple[str, str]:
+    provider, colon, name = model.partition(":") if isinstance(model, str) else ("", "", "")
+    if not provider or not colon or not name:
+        message = (
+            f'The model is named as "provider:model", such as "openai:gpt-4.1-mini"; '
+            f"{model!r} is not. Set WIZARD_MODEL, or pass model=."
+        )
+        raise ConfigError(message)
+    return provider, name
+
+
+def _first_set(variables: tuple[str, ...]) -> str | None:
+    return next((value for name in variables if (value := os.environ.get(name))), None)
+
+
+def _default_model() -> str:
+    for vendor in VENDORS.values():
+        if vendor.key_required and vendor.default_model and _first_set(vendor.key_variables):
+            return f"{vendor.name}:{vendor.default_model}"
+    message = (
+        'No model is configured. Set WIZARD_MODEL to "provider:model" and the provider\'s key, '
+        "such as OPENAI_API_KEY or ANTHROPIC_API_KEY; or try WIZARD_MODEL=simulator:default, "
+        "which needs no key."
+    )
+    raise ConfigError(message)
+
+
+class StreamingConfig(_Settings):
+    """How an answer flows: how much may wait, and what happens then. Frozen.
+
+    ``StreamingConfig(64).with_backpressure(True)`` is the default.
+    """
+
+    buffer_size: int = Field(default=64, gt=0)
+    """Chunks that may wait for the reader. 64 spreads the cost of a pause over some 48 chunks."""
+    backpressure: bool = True
+    """True: a full buffer pauses the network. False: it does not, and up to `max_ahead` waits."""
+    max_ahead: int = Field(default=64 * 1024 * 1024, gt=0)
+    """Without backpressure: most bytes that may wait, counting 1 KiB a chunk and its text. Then it
+    is a BufferOverflowError. The longest answers of today's models are about 1 MB of text."""
+    max_event_bytes: int = Field(default=MAX_EVENT_BYTES, gt=0)
+    """Largest event accepted, in bytes; a larger one is a DecodeError."""
+    read_bufsize: int = Field(default=16 * 1024, ge=1024)
+    """Bytes the HTTP client keeps before it stops reading the socket. 16 KiB holds 76 KiB of memory
+    a paused stream instead of 872 at the client's default, at no measurable cost."""
+    heartbeats: bool = False
+    """Whether pings and keep-alive comments become chunks of kind heartbeat."""
+    raw: bool = False
+    """Whether each chunk carries the provider's whole event as `raw`."""
+
+    def __init__(self, buffer_size: int = 64, **data: Any) -> None:
+        super().__init__(**{"buffer_size": buffer_size, **data})
+
+    def with_backpressure(self, backpressure: bool) -> StreamingConfig:
+        """Give the same settings with or without backpressure."""
+        return self._with(backpressure=backpressure)
+
+    def with_buffer_size(self, buffer_size: int) -> StreamingConfig:
+        """Give the same settings with another number of chunks that may wait."""
+        return self._with(buffer_size=buffer_size)
+
+    def _with(self, **changes: Any) -> StreamingConfig:
+        return StreamingConfig(**{**dict(self), **changes})

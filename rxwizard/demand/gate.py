@@ -1,0 +1,187 @@
+"""Gates: how a reader that is full pauses the sources that feed it.
+
+Credits (``request(n)``) cannot cross Rx operators: a filter eats them and a flat-map mints them. A
+gate can, because it is a level and not a count: whoever is full *holds* it, whoever has room again
+*releases* it, and it is open while nobody holds it.
+
+How a reader finds the gates above it, whatever operators stand between, without anyone passing
+anything: two context variables. `downstream` is set while subscribing; asyncio copies it into tasks
+and timers, so a source that is subscribed now or later (concat, retry, flat_map) knows for whom it
+works. `pushing` is set once inside each source's own task, so a reader that fills up knows who is
+pushing into it at that moment, also behind a Subject or a plain ``observable.subscribe(reader)``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextvars import ContextVar
+
+
+_CLOSED = "closed"
+
+
+class Gate:
+    """The gate of one source. It is open while `holders` is empty.
+
+    The source looks at `holders` before each item, which costs one attribute read, and awaits
+    `wait_open` where it is not empty. `hold` and `release` may be called from any thread; `wait_open`
+    only from the task that owns the gate.
+
+    Args:
+        parent: The gate of the source inside whose push this one came to be, if any. Inner sources
+            of a flat-map have the outer one as parent: who holds them must hold it as well.
+    """
+
+    __slots__ = ("__weakref__", "_closed", "_lock", "_loop", "_over", "_waiter", "holders", "parent")
+
+    def __init__(self, parent: Gate | None = None) -> None:
+        #: Who keeps it closed. Names the culprit where a stream stands still.
+        self.holders: set[object] = set()
+        self.parent = parent
+        self._loop = asyncio.get_running_loop()
+        self._waiter: asyncio.Future[None] | None = None
+        self._over: asyncio.Future[None] = self._loop.create_future()
+        self._closed = False
+        # Re-entrant: a reader's finaliser may release from inside a hold.
+        self._lock = threading.RLock()
+
+    @property
+    def closed(self) -> bool:
+        """Whether its source has come to an end and pushes no more."""
+        return self._closed
+
+    def hold(self, holder: object) -> None:
+        """Close it for as long as `holder` does not release it. Idempotent."""
+        with self._lock:
+            if not self._closed:
+                self.holders.add(holder)
+
+    def release(self, holder: object) -> None:
+        """Take back `holder`'s hold. Does nothing where it has none."""
+        with self._lock:
+            self.holders.discard(holder)
+            if not self.holders or self._closed:
+                self._wake()
+
+    def close(self) -> None:
+        """The source is over, or is to stop: nothing it might still push is wanted.
+
+        `wait_open` then gives False. Idempotent; on the loop's thread only.
+        """
+        with self._lock:
+            self._closed = True
+            self.parent = None
+            # A closed gate counts as held, so that the source needs to look at one thing only.
+            self.holders = {_CLOSED}
+            self._wake()
+
+    def finish(self) -> None:
+        """The source's task is over and has freed what it held."""
+        self.close()
+        if not self._over.done():
+            self._over.set_result(None)
+
+    async def wait_finished(self) -> None:
+        """Wait until the source has freed what it held."""
+        if asyncio.get_running_loop() is self._loop:
+            await asyncio.shield(self._over)
+
+    async def wait_open(self) -> bool:
+        """Wait until nobody holds it. False: it was closed, the source must stop."""
+        while not self._closed:
+            with self._lock:
+                if not self.holders:
+                    return True
+                self._waiter = self._loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        return False
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is None:
+            return
+        self._waiter = None
+        if _running_loop() is self._loop:
+            _resolve(waiter)
+        else:
+            self._loop.call_soon_threadsafe(_resolve, waiter)
+
+
+class GateGroup:
+    """All the gates above one reader, held and released as one. Safe from any thread."""
+
+    __slots__ = ("_gates", "_holding", "_lock", "linked", "name")
+
+    def __init__(self, name: str = "reader") -> None:
+        self.name = name
+        #: Whether a source that can be paused was ever found.
+        self.linked = False
+        self._gates: set[Gate] = set()
+        self._holding = False
+        self._lock = threading.RLock()
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+    @property
+    def holding(self) -> bool:
+        """Whether the sources are being held."""
+        return self._holding
+
+    @property
+    def gates(self) -> tuple[Gate, ...]:
+        """The gates of the sources that are not over."""
+        with self._lock:
+            return tuple(gate for gate in self._gates if not gate.closed)
+
+    def attach(self, gate: Gate | None) -> None:
+        """Take in a gate, and those of the sources it came from; held at once if the group is."""
+        with self._lock:
+            # Sources come and go (repeat, concat): forget those that are over.
+            self._gates = {known for known in self._gates if not known.closed}
+            while gate is not None and not gate.closed:
+                self.linked = True
+                self._gates.add(gate)
+                if self._holding:
+                    gate.hold(self)
+                gate = gate.parent
+
+    def hold(self) -> None:
+        """Hold every source, and the one that is pushing right now if it was not known yet."""
+        with self._lock:
+            self._holding = True
+            gate_of_pusher = pushing.get()
+            if gate_of_pusher is not None and gate_of_pusher not in self._gates:
+                self.attach(gate_of_pusher)
+            for gate in self._gates:
+                gate.hold(self)
+
+    def release(self) -> None:
+        """Let every source go on."""
+        with self._lock:
+            self._holding = False
+            for gate in self._gates:
+                gate.release(self)
+
+
+#: The reader for which a source is being subscribed.
+downstream: ContextVar[GateGroup | None] = ContextVar("rxwizard_downstream", default=None)
+
+#: The gate of the source in whose task this code runs.
+pushing: ContextVar[Gate | None] = ContextVar("rxwizard_pushing", default=None)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _resolve(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

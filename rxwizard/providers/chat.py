@@ -1,0 +1,344 @@
+"""OpenAI's chat completions, and the dialects of all who speak it.
+
+Source: the API reference of ``POST /chat/completions``, and recordings of some thirty vendors. The
+dialects differ in where they put reasoning and usage and in how they cut tool calls; none of them
+contradict each other, so one reader reads them all and asks for no vendor's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from rxwizard.chunks import ChunkKind, FinishReason, TokenUsage
+from rxwizard.decoders import SSEDecoder
+from rxwizard.errors import DecodeError
+from rxwizard.prompts import Image, Message, Prompt, Role
+from rxwizard.providers.protocol import RequestSettings, WireProtocol, WireRequest
+from rxwizard.providers.reader import Draft, Reader, ReaderOptions, counts
+from rxwizard.providers.requests import (
+    as_arguments,
+    bearer,
+    endpoint_of,
+    function_tool,
+    without_none,
+)
+from rxwizard.providers.toolcalls import ToolCalls
+from rxwizard.providers.vendors import Vendor
+
+#: Answers to one prompt; OpenAI allows 128. A hostile server would make memory grow with more.
+MAX_CHOICES = 1024
+
+
+# -- the request -----------------------------------------------------------------------------
+
+
+def chat_request(prompt: Prompt, settings: RequestSettings, vendor: Vendor) -> WireRequest:
+    """Make the request for a prompt."""
+    body: dict[str, Any] = without_none(
+        model=settings.model_name,
+        messages=[*_messages(prompt)],
+        stream=True,
+        stream_options={"include_usage": True} if vendor.stream_usage else None,
+        temperature=settings.temperature,
+        top_p=settings.top_p,
+        stop=list(settings.stop) or None,
+        seed=settings.seed,
+        tools=[function_tool(tool) for tool in prompt.tools] or None,
+    )
+    if settings.max_tokens is not None:
+        body[vendor.max_tokens_field] = settings.max_tokens
+    return WireRequest(
+        url=f"{endpoint_of(settings, vendor)}/chat/completions",
+        body={**body, **prompt.extra},
+        secrets=bearer(settings.api_key),
+    )
+
+
+def _messages(prompt: Prompt) -> Iterator[dict[str, Any]]:
+    if prompt.system is not None:
+        yield {"role": "system", "content": prompt.system}
+    for message in prompt.history:
+        yield _message(message)
+    if prompt.images:
+        parts: list[dict[str, Any]] = [{"type": "text", "text": prompt.text}]
+        parts += [_image(image) for image in prompt.images]
+        yield {"role": "user", "content": parts}
+    else:
+        yield {"role": "user", "content": prompt.text}
+
+
+def _message(message: Message) -> dict[str, Any]:
+    content = message.content
+    return {
+        "role": message.role.value,
+        "content": list(content) if isinstance(content, tuple) else content,
+        **without_none(
+            tool_calls=list(message.tool_calls) or None,
+            tool_call_id=message.tool_call_id if message.role is Role.TOOL else None,
+        ),
+    }
+
+
+def _image(image: Image) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": image.data_url}}
+
+
+# -- the answer ------------------------------------------------------------------------------
+
+
+class ChatReader(Reader):
+    """Read ``chat.completion.chunk`` events.
+
+    The answer is over when every choice that was seen has a finish reason; ``[DONE]`` or the end of
+    the body then ends the stream, because usage may still follow the finish reason.
+    """
+
+    _finish_reasons = {
+        "stop": FinishReason.STOP,
+        "length": FinishReason.LENGTH,
+        "model_length": FinishReason.LENGTH,
+        "tool_calls": FinishReason.TOOL_CALLS,
+        "function_call": FinishReason.TOOL_CALLS,
+        "content_filter": FinishReason.CONTENT_FILTER,
+        "refusal": FinishReason.REFUSAL,
+        "error": FinishReason.ERROR,
+        # DeepSeek's words for running out of capacity in the middle of an answer
+        "insufficient_system_resource": FinishReason.ERROR,
+    }
+
+    def __init__(self, options: ReaderOptions) -> None:
+        super().__init__(options)
+        self._calls: dict[int, ToolCalls] = {}
+        self._open_choices: set[int] = set()
+        self._ended_choices: set[int] = set()
+        self._saw_plain_reasoning = False
+        self._citations: int = 0
+
+    @property
+    def _is_finished(self) -> bool:
+        return self._finished and not self._open_choices
+
+    def _plain_text(self, event: Any) -> str | None:
+        try:
+            choices = event["choices"]
+            choice = choices[0]
+            delta = choice["delta"]
+            text = delta["content"]
+        except (KeyError, IndexError, TypeError):
+            return None
+        if (
+            text.__class__ is str
+            and text
+            and len(choices) == 1
+            and (len(delta) == 1 or (len(delta) == 2 and "role" in delta))
+            and choice.get("finish_reason") is None
+            and not choice.get("index")
+            and choice.get("logprobs") is None
+            and event.get("usage") is None
+            and "error" not in event
+        ):
+            return text
+        return None
+
+    def _sentinel(self, data: bytes) -> Iterator[Draft] | None:
+        if data != b"[DONE]":
+            return None
+        if self._options.vendor.done_is_terminal:
+            self._finished = True
+            self._open_choices.clear()
+        # Where no finish reason was seen, [DONE] ends the body but not the answer.
+        self.done = self._is_finished
+        return iter(())
+
+    def _event(self, event: Mapping[str, Any]) -> Iterator[Draft]:
+        self._identify(event.get("id"), event.get("model"))
+        groq = event.get("x_groq")
+        self._count(groq.get("usage") if isinstance(groq, Mapping) else None)
+        self._count(event.get("usage"))
+        yield from self._new_citations(event.get("citations"))
+        choices = event.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
+            if isinstance(choice, Mapping):
+                yield from self._choice(choice)
+        if "choices" not in event and not self._usage_is_new:
+            yield {"kind": ChunkKind.OTHER, "data": event}
+
+    def _choice(self, choice: Mapping[str, Any]) -> Iterator[Draft]:
+        number = choice.get("index")
+        number = number if isinstance(number, int) else 0
+        delta = choice.get("delta")
+        if isinstance(delta, Mapping):
+            if number not in self._ended_choices:
+                self._open(number)
+            drafts = list(self._delta(delta, number))
+            if (logprobs := _logprobs(choice)) is not None:
+                if not drafts:
+                    drafts.append({"kind": ChunkKind.OTHER})
+                drafts[-1]["data"] = {"logprobs": logprobs}
+            for draft in drafts:
+                yield {**draft, "choice": number} if number else draft
+        raw_reason = choice.get("finish_reason")
+        if raw_reason is None or raw_reason == "":
+            return
+        is_news = number not in self._ended_choices
+        self._open(number)
+        self._open_choices.discard(number)
+        self._ended_choices.add(number)
+        if number == 0:
+            self._finish(raw_reason)
+        else:
+            # An answer with only further choices is an answer; choice 0 then has no reason.
+            self._finished = True
+            if is_news:
+                reason, raw = self._unify(raw_reason)
+                yield {
+                    "kind": ChunkKind.OTHER,
+                    "choice": number,
+                    "finish_reason": reason,
+                    "raw_finish_reason": raw,
+                }
+
+    def _open(self, number: int) -> None:
+        self._open_choices.add(number)
+        if len(self._open_choices) + len(self._ended_choices) > 2 * MAX_CHOICES:
+            message = f"{self._name} sent more than {MAX_CHOICES:,} choices"
+            raise DecodeError(message)
+
+    def _delta(self, delta: Mapping[str, Any], number: int) -> Iterator[Draft]:
+        content = delta.get("content")
+        reasoning = self._reasoning(delta)
+        if reasoning:
+            yield {"kind": ChunkKind.REASONING, "reasoning": reasoning}
+        if isinstance(content, str):
+            if content:
+                yield {"text": content}
+        elif isinstance(content, list):
+            for part in content:
+                yield from self._part(part)
+        refusal = delta.get("refusal")
+        if isinstance(refusal, str) and refusal:
+            yield {"kind": ChunkKind.REFUSAL, "text": refusal}
+        calls = delta.get("tool_calls")
+        for call in calls if isinstance(calls, list) else ():
+            if isinstance(call, Mapping):
+                yield self._tool_call(call, number)
+        legacy = delta.get("function_call")
+        if isinstance(legacy, Mapping):
+            yield self._tool_call({"index": 0, "function": legacy}, number)
+        annotations = delta.get("annotations")
+        for annotation in annotations if isinstance(annotations, list) else ():
+            yield {"kind": ChunkKind.CITATION, "data": annotation}
+        unusual = {name: delta[name] for name in delta.keys() & _UNUSUAL if delta[name]}
+        if unusual:
+            yield {"kind": ChunkKind.OTHER, "data": unusual}
+
+    def _reasoning(self, delta: Mapping[str, Any]) -> str:
+        """Find the reasoning once, though some vendors send the same text in two fields."""
+        for name in ("reasoning_content", "reasoning"):
+            text = delta.get(name)
+            if isinstance(text, str) and text:
+                self._saw_plain_reasoning = True
+                return text
+        details = delta.get("reasoning_details")
+        if self._saw_plain_reasoning or not isinstance(details, list):
+            return ""
+        texts = (
+            detail.get("text") or detail.get("summary")
+            for detail in details
+            if isinstance(detail, Mapping)
+        )
+        return "".join(text for text in texts if isinstance(text, str))
+
+    def _part(self, part: object) -> Iterator[Draft]:
+        """Read one content part of Mistral's list form."""
+        if isinstance(part, str):
+            yield {"text": part}
+        elif not isinstance(part, Mapping):
+            yield {"kind": ChunkKind.OTHER, "data": part}
+        elif part.get("type") == "text" and isinstance(part.get("text"), str):
+            if part["text"]:
+                yield {"text": part["text"]}
+        elif part.get("type") == "thinking":
+            text = _thinking(part.get("thinking"))
+            if text:
+                self._saw_plain_reasoning = True
+                yield {"kind": ChunkKind.REASONING, "reasoning": text}
+        elif part.get("type") == "reference":
+            yield {"kind": ChunkKind.CITATION, "data": part}
+        else:
+            yield {"kind": ChunkKind.OTHER, "data": part}
+
+    def _tool_call(self, call: Mapping[str, Any], number: int) -> Draft:
+        if number not in self._calls:
+            is_whole = partial(self._response.arguments_are_whole, number)
+            self._calls[number] = ToolCalls(is_whole)
+        function = call.get("function")
+        if not isinstance(function, Mapping):
+            # A custom tool: its input is raw text.
+            custom = call.get("custom")
+            custom = custom if isinstance(custom, Mapping) else {}
+            function = {"name": custom.get("name"), "arguments": custom.get("input")}
+        delta = self._calls[number].delta(
+            index=call.get("index"),
+            call_id=call.get("id"),
+            name=function.get("name"),
+            arguments=as_arguments(function.get("arguments")),
+        )
+        return {"kind": ChunkKind.TOOL_CALL, "tool_call": delta}
+
+    def _new_citations(self, citations: object) -> Iterator[Draft]:
+        """Give those that the event before did not have: Perplexity repeats the list each time."""
+        if isinstance(citations, list):
+            for citation in citations[self._citations :]:
+                yield {"kind": ChunkKind.CITATION, "data": citation}
+            self._citations = max(self._citations, len(citations))
+
+    def _usage_of(self, raw: Mapping[str, Any]) -> TokenUsage:
+        prompt, completion = raw.get("prompt_tokens"), raw.get("completion_tokens")
+        total = raw.get("total_tokens")
+        output = raw.get("completion_tokens_details")
+        output = output if isinstance(output, Mapping) else {}
+        cached = raw.get("prompt_tokens_details")
+        cached = cached if isinstance(cached, Mapping) else {}
+        # DeepSeek on Azure tells the reasoning at the top level
+        reasoning = output.get("reasoning_tokens", raw.get("reasoning_tokens"))
+        if (
+            isinstance(prompt, int)
+            and isinstance(completion, int)
+            and isinstance(reasoning, int)
+            and total == prompt + completion + reasoning
+        ):
+            # xAI counts reasoning apart from the completion; the total gives it away.
+            completion += reasoning
+        return counts(
+            raw,
+            prompt_tokens=prompt,
+            completion_tokens=completion,
+            total_tokens=total,
+            reasoning_tokens=reasoning,
+            cached_tokens=cached.get("cached_tokens", raw.get("prompt_cache_hit_tokens")),
+            cache_write_tokens=cached.get("cache_write_tokens"),
+        )
+
+
+#: Parts of a delta that are neither text, reasoning nor calls: Groq's and OpenAI's extras.
+_UNUSUAL = {"executed_tools", "audio", "images", "media"}
+
+
+def _logprobs(choice: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Give the log probabilities, where there are any: many vendors send empty ones always."""
+    logprobs = choice.get("logprobs")
+    return logprobs if isinstance(logprobs, Mapping) and any(logprobs.values()) else None
+
+
+def _thinking(thinking: object) -> str:
+    if isinstance(thinking, str):
+        return thinking
+    parts = thinking if isinstance(thinking, list) else ()
+    texts = (part.get("text") for part in parts if isinstance(part, Mapping))
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+CHAT = WireProtocol("chat", request=chat_request, decoder=SSEDecoder, reader=ChatReader)

@@ -1,0 +1,163 @@
+"""Ollama's own API: one JSON document a line.
+
+Source: https://github.com/ollama/ollama/blob/main/docs/api.md, and recordings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from rxwizard.chunks import ChunkKind, FinishReason, TokenUsage
+from rxwizard.decoders import JSONLinesDecoder
+from rxwizard.errors import ConfigError
+from rxwizard.prompts import Message, Prompt
+from rxwizard.providers.protocol import RequestSettings, WireProtocol, WireRequest
+from rxwizard.providers.reader import Draft, Reader, ReaderOptions, counts
+from rxwizard.providers.requests import (
+    as_arguments,
+    bearer,
+    endpoint_of,
+    function_tool,
+    without_none,
+)
+from rxwizard.providers.toolcalls import ToolCalls
+from rxwizard.providers.vendors import Vendor
+
+
+# -- the request -----------------------------------------------------------------------------
+
+
+def ollama_request(prompt: Prompt, settings: RequestSettings, vendor: Vendor) -> WireRequest:
+    """Make the request for a prompt.
+
+    Raises:
+        ConfigError: An image is a URL, which Ollama does not fetch.
+    """
+    options = without_none(
+        temperature=settings.temperature,
+        top_p=settings.top_p,
+        num_predict=settings.max_tokens,
+        stop=list(settings.stop) or None,
+        seed=settings.seed,
+    )
+    body = without_none(
+        model=settings.model_name,
+        messages=[*_messages(prompt)],
+        stream=True,
+        options=options or None,
+        tools=[function_tool(tool) for tool in prompt.tools] or None,
+    )
+    endpoint = endpoint_of(settings, vendor)
+    if "://" not in endpoint:
+        # OLLAMA_HOST is a bare host:port for Ollama's own programs.
+        endpoint = f"http://{endpoint}"
+    return WireRequest(
+        url=f"{endpoint}/api/chat",
+        body={**body, **prompt.extra},
+        secrets=bearer(settings.api_key),
+    )
+
+
+def _messages(prompt: Prompt) -> Iterator[dict[str, Any]]:
+    if prompt.system is not None:
+        yield {"role": "system", "content": prompt.system}
+    for message in prompt.history:
+        yield _message(message)
+    images = []
+    for image in prompt.images:
+        if image.data is None:
+            problem = "Ollama takes images as bytes, not as URLs: use Image.from_bytes()."
+            raise ConfigError(problem)
+        images.append(image.data)
+    yield {"role": "user", "content": prompt.text, **({"images": images} if images else {})}
+
+
+def _message(message: Message) -> dict[str, Any]:
+    content: Any = message.content
+    return {
+        "role": message.role.value,
+        "content": list(content) if isinstance(content, tuple) else content or "",
+        **without_none(tool_calls=list(message.tool_calls) or None),
+    }
+
+
+# -- the answer ------------------------------------------------------------------------------
+
+
+class OllamaReader(Reader):
+    """Read the lines of one answer; the one with ``done: true`` is the terminal signal."""
+
+    _finish_reasons = {
+        "stop": FinishReason.STOP,
+        "length": FinishReason.LENGTH,
+    }
+
+    def __init__(self, options: ReaderOptions) -> None:
+        super().__init__(options)
+        self._calls = ToolCalls(partial(self._response.arguments_are_whole, 0))
+
+    def _plain_text(self, event: Any) -> str | None:
+        try:
+            message = event["message"]
+            text = message["content"]
+            if text.__class__ is str and text and len(message) == 2 and event["done"] is False:
+                # Two keys: the other one is the role.
+                return text if "role" in message and "error" not in event else None
+        except (KeyError, TypeError):
+            pass
+        return None
+
+    def _event(self, event: Mapping[str, Any]) -> Iterator[Draft]:
+        self._identify(None, event.get("model"))
+        message = event.get("message")
+        if isinstance(message, Mapping):
+            yield from self._message(message)
+        elif event.get("done") is not True:
+            yield {"kind": ChunkKind.OTHER, "data": event}
+        if event.get("done") is True:
+            self._count(event)
+            self._finish(event.get("done_reason"))
+            self.done = True
+
+    def _message(self, message: Mapping[str, Any]) -> Iterator[Draft]:
+        thinking, text = message.get("thinking"), message.get("content")
+        if isinstance(thinking, str) and thinking:
+            yield {"kind": ChunkKind.REASONING, "reasoning": thinking}
+        if isinstance(text, str) and text:
+            yield {"text": text}
+        calls = message.get("tool_calls")
+        for call in calls if isinstance(calls, list) else ():
+            # Each is a whole call, so its number is its place; servers repeat index 0 for all.
+            function = call["function"]
+            delta = self._calls.new(
+                call_id=call.get("id"),
+                name=function.get("name"),
+                arguments=as_arguments(function.get("arguments")),
+            )
+            yield {"kind": ChunkKind.TOOL_CALL, "tool_call": delta}
+        if message.get("images"):
+            yield {"kind": ChunkKind.OTHER, "data": {"images": message["images"]}}
+
+    def _usage_of(self, raw: Mapping[str, Any]) -> TokenUsage:
+        told = {name: raw[name] for name in raw.keys() & _COUNTS}
+        return counts(
+            told,
+            prompt_tokens=raw.get("prompt_eval_count"),
+            completion_tokens=raw.get("eval_count"),
+        )
+
+
+_COUNTS = {
+    "prompt_eval_count",
+    "eval_count",
+    "total_duration",
+    "load_duration",
+    "prompt_eval_duration",
+    "eval_duration",
+}
+
+OLLAMA = WireProtocol(
+    "ollama", request=ollama_request, decoder=JSONLinesDecoder, reader=OllamaReader
+)

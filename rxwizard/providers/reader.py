@@ -1,0 +1,426 @@
+"""Frames in, chunks out: what all readers have in common, without IO.
+
+A reader is the state of one response. It sees to the laws that hold for every provider: one start
+and one final chunk, `seq` without gaps, usage merged, errors typed and carrying the partial answer,
+a cut stream never called complete. A provider says what its events mean (`_event`), which of them
+bring nothing but text (`_plain_text`), and which tell of an error (`_error_in`).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_core import from_json
+
+from rxwizard.chunks import (
+    ChunkKind,
+    ChunkSource,
+    FinishReason,
+    StreamChunk,
+    TokenUsage,
+    text_chunk,
+    text_template,
+)
+from rxwizard.decoders import Comment, Frame, JSONLine, ServerSentEvent, UnknownLines
+from rxwizard.errors import DecodeError, ProviderError, StreamInterruptedError, WizardError
+from rxwizard.fold import ResponseBuilder
+from rxwizard.providers.failures import error_from_event, html_words, looks_like_html
+from rxwizard.providers.lenient import parse_leniently
+from rxwizard.providers.vendors import Vendor
+
+#: Characters of offending text that an error shows.
+_SHOWN = 200
+
+Draft = dict[str, Any]
+"""The fields of a chunk that only the provider knows; the reader adds the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderOptions:
+    """What a reader has to know beside the frames.
+
+    Attributes:
+        vendor: Whose answer it is.
+        source: What is known of it before its first event.
+        heartbeats: Whether pings and comments become chunks.
+        raw: Whether each chunk carries the provider's whole event.
+        redact: Takes every secret out of a text that is going to be shown.
+    """
+
+    vendor: Vendor
+    source: ChunkSource
+    heartbeats: bool = False
+    raw: bool = False
+    redact: Callable[[str], str] = str
+
+
+class Reader(ABC):
+    """Turn the frames of one response into chunks.
+
+    Call `read` for each slice of frames, then once `end` (the body ended) or `cut` (it broke off).
+    All three are lazy: nothing is parsed before it is asked for, so a pipeline that pauses between
+    two chunks has not paid for the next.
+    """
+
+    #: Unified finish reasons, by the provider's own. What is not in it is `FinishReason.OTHER`.
+    _finish_reasons: Mapping[object, FinishReason] = {}
+
+    def __init__(self, options: ReaderOptions) -> None:
+        self.done = False  #: the final chunk was given, or an error raised: read no further
+        self._options = options
+        self._source = options.source
+        self._response = ResponseBuilder()
+        self._seq = 0
+        self._started = False
+        self._template: dict[str, Any] | None = None
+        self._usage: TokenUsage | None = None
+        self._usage_raw: dict[str, Any] = {}
+        self._usage_is_new = False
+        self._finished = False
+        self._reason: FinishReason | None = None
+        self._raw_reason: str | int | float | None = None
+        self._stray = ""
+        self._position = 0
+
+    # -- what a provider says ----------------------------------------------------------------
+
+    @abstractmethod
+    def _event(self, event: Mapping[str, Any]) -> Iterator[Draft]:
+        """Say what an event brings. Sets `done` where it ends the answer."""
+
+    @abstractmethod
+    def _plain_text(self, event: Any) -> str | None:
+        """Give the text of an event that brings text to choice 0 and nothing else, else None.
+
+        It is asked before `_event`, for nine of ten events, so it must be quick and sure.
+        """
+
+    @abstractmethod
+    def _usage_of(self, raw: Mapping[str, Any]) -> TokenUsage:
+        """Put the provider's (merged) usage object into the terms of `TokenUsage`."""
+
+    def _error_in(self, event: Mapping[str, Any], name: str) -> object | None:
+        """Give what tells of an error in this event, or None. `name` is the SSE event name."""
+        error = event.get("error")
+        if error:
+            return event
+        return event if name == "error" or event.get("object") == "error" else None
+
+    def _sentinel(self, data: bytes) -> Iterator[Draft] | None:
+        """Take data that is a mark rather than JSON, such as ``[DONE]``; None: it is no mark."""
+        return None
+
+    # -- the three calls ---------------------------------------------------------------------
+
+    def read(
+        self, frames: Iterable[Frame | JSONLine], at: float, position: int = 0
+    ) -> Iterator[StreamChunk]:
+        """Give the chunks of some frames.
+
+        Args:
+            frames: What the decoder made of one slice of the body.
+            at: When that slice was read, in seconds of the loop's clock.
+            position: Bytes of the body taken in with it, for error messages.
+
+        Raises:
+            WizardError: The stream tells of an error, or cannot be read; it has the partial.
+        """
+        self._position = position
+        response = self._response
+        response.seen(self._source, at)
+        write_text = _ignore if response.check_limit() else response.write_text
+        plain_text, template = self._plain_text, self._template
+        for frame in frames:
+            kind = frame.__class__
+            if kind is not ServerSentEvent and kind is not JSONLine:
+                yield from self._aside(frame, at)  # type: ignore[arg-type]
+            else:
+                try:
+                    event = from_json(frame.data)  # type: ignore[union-attr]
+                except ValueError:
+                    yield from self._unparsed(frame, at)  # type: ignore[arg-type]
+                else:
+                    # One loop for both, because a call for each chunk would cost a tenth of it.
+                    if template is not None and (text := plain_text(event)) is not None:
+                        seq = self._seq
+                        self._seq = seq + 1
+                        write_text(text)
+                        yield text_chunk(template, text, seq, at)
+                        continue
+                    yield from self._take(event, getattr(frame, "event", ""), at)
+            if self.done:
+                return
+            template = self._template
+
+    def end(
+        self, frames: Iterable[Frame | JSONLine], at: float, position: int = 0
+    ) -> Iterator[StreamChunk]:
+        """Give the last chunks after the body has ended; `frames` are the decoder's last.
+
+        Raises:
+            StreamInterruptedError: There was no terminal signal.
+        """
+        yield from self.read(frames, at, position)
+        if self.done:
+            return
+        if self._is_finished:
+            yield self._final(at)
+        elif self._stray:
+            yield from self._fail(self._no_stream(self._stray), at)
+        else:
+            what = "the stream ended before its terminal signal"
+            if not self._started:
+                what = "the response body was empty"
+            yield from self._fail(StreamInterruptedError(f"{self._name}: {what}"), at)
+
+    def cut(self, error: WizardError, at: float) -> Iterator[StreamChunk]:
+        """Give the last chunks after the body broke off with `error`.
+
+        Raises:
+            WizardError: `error`, with the partial; not where the terminal signal had been seen.
+        """
+        if not self.done:
+            yield from self._fail(error, at)
+
+    # -- one event ---------------------------------------------------------------------------
+
+    def _take(self, event: Any, name: str, at: float) -> Iterator[StreamChunk]:
+        if not isinstance(event, Mapping):
+            yield from self._begin(at, event)
+            yield self._chunk({"kind": ChunkKind.OTHER, "data": event}, at, event)
+            return
+        wrong = self._error_in(event, name)
+        if wrong is not None:
+            yield from self._fail(error_from_event(wrong), at)
+            return
+        try:
+            drafts = list(self._event(event))
+        except WizardError as error:
+            yield from self._fail(error, at)
+            return
+        except (AttributeError, LookupError, TypeError, ValueError):
+            # A known event of unknown shape is an unknown event: shown, never an exception.
+            drafts = [{"kind": ChunkKind.OTHER, "data": event}]
+        if self._usage_is_new and self._started and not self.done:
+            if not drafts:
+                drafts.append({"kind": ChunkKind.USAGE})
+            drafts[-1]["usage"] = self._usage
+            self._usage_is_new = False
+        yield from self._begin(at, event)
+        for draft in drafts:
+            yield self._chunk(draft, at, event)
+        if self.done:
+            yield self._final(at)
+
+    def _begin(self, at: float, event: object) -> Iterator[StreamChunk]:
+        if not self._started:
+            self._started = True
+            draft: Draft = {"kind": ChunkKind.START}
+            if self._usage_is_new:
+                draft["usage"] = self._usage
+                self._usage_is_new = False
+            yield self._chunk(draft, at, event)
+
+    def _chunk(self, draft: Draft, at: float, event: object = None) -> StreamChunk:
+        chunk = StreamChunk(
+            **draft,
+            seq=self._seq,
+            at=at,
+            source=self._source,
+            raw=event if self._options.raw else None,
+        )
+        self._seq += 1
+        self._response.add(chunk)
+        if chunk.kind is ChunkKind.TEXT and chunk.choice == 0 and not self._options.raw:
+            self._template = self._fitting_template(chunk.index)
+        return chunk
+
+    def _fitting_template(self, index: int) -> dict[str, Any]:
+        """Give the template for text of content part `index`, made anew only when it changed."""
+        old = self._template
+        if old is not None and old["index"] == index and old["source"] is self._source:
+            return old
+        return text_template(self._source, index=index)
+
+    def _final(self, at: float) -> StreamChunk:
+        self.done = True
+        reason = self._reason
+        if reason is FinishReason.STOP:
+            # Ollama, Gemini and Responses say "stop" for all three.
+            if self._response.has_tool_calls:
+                reason = FinishReason.TOOL_CALLS
+            elif self._response.refused:
+                reason = FinishReason.REFUSAL
+        return self._chunk(
+            {
+                "kind": ChunkKind.FINAL,
+                "is_final": True,
+                "usage": self._usage,
+                "finish_reason": reason,
+                "raw_finish_reason": self._raw_reason,
+                "complete": True,
+            },
+            at,
+        )
+
+    # -- what is no event --------------------------------------------------------------------
+
+    def _aside(self, frame: Comment | UnknownLines, at: float) -> Iterator[StreamChunk]:
+        if isinstance(frame, Comment):
+            if self._options.heartbeats:
+                words = frame.text.decode("utf-8", "replace")
+                yield self._chunk({"kind": ChunkKind.HEARTBEAT, "data": words}, at)
+            return
+        text = frame.lines.decode("utf-8", "replace").strip()
+        # GPUStack sends a field named "error"; others send a bare JSON document
+        document = text.removeprefix("error:").strip()
+        try:
+            payload: object = from_json(document)
+        except ValueError:
+            payload = document
+        if text.startswith("error:") or (
+            isinstance(payload, Mapping) and self._error_in(payload, "")
+        ):
+            yield from self._fail(error_from_event(payload), at)
+        elif self._started:
+            yield self._chunk({"kind": ChunkKind.OTHER, "data": payload}, at)
+        else:
+            self._stray = (self._stray + "\n" + text)[:4096].strip()
+
+    def _unparsed(self, frame: ServerSentEvent | JSONLine, at: float) -> Iterator[StreamChunk]:
+        """Take a frame that is not strict JSON: a mark, forgivable JSON, or an error."""
+        data = frame.data.strip()
+        if not data:
+            return
+        drafts = self._sentinel(data)
+        if drafts is not None:
+            yield from self._begin(at, None)
+            for draft in drafts:
+                yield self._chunk(draft, at)
+            if self.done:
+                yield self._final(at)
+            return
+        text = data.decode("utf-8", "replace")
+        try:
+            event = parse_leniently(text)
+        except ValueError as error:
+            if looks_like_html(text):
+                problem: WizardError = self._no_stream(text)
+            elif not frame.complete:
+                problem = StreamInterruptedError(
+                    f"{self._name}: the stream ended in the middle of an event: "
+                    f"{text[:_SHOWN]!r}"
+                )
+            elif getattr(frame, "event", "") == "error":
+                problem = error_from_event(text)
+            else:
+                problem = DecodeError(
+                    f"{self._name} sent an event that is not JSON ({error})",
+                    text=text[:_SHOWN],
+                    position=self._position,
+                )
+            yield from self._fail(problem, at)
+        else:
+            yield from self._take(event, getattr(frame, "event", ""), at)
+
+    def _no_stream(self, text: str) -> WizardError:
+        """Make the error for a body that is no stream at all, though its status was 200."""
+        words = html_words(text) if looks_like_html(text) else " ".join(text.split())
+        what = "an HTML page" if looks_like_html(text) else "something else"
+        return ProviderError(
+            f"{self._name} answered with {what} instead of a stream: {words[:_SHOWN]!r}. "
+            "Check the endpoint.",
+            retryable=False,
+        )
+
+    def _fail(self, error: WizardError, at: float) -> Iterator[StreamChunk]:
+        """Raise `error` with the partial; after the terminal signal, warn and end well instead."""
+        error.args = tuple(
+            self._options.redact(part) if isinstance(part, str) else part for part in error.args
+        )
+        if isinstance(error, DecodeError) and error.text is not None:
+            error.text = self._options.redact(error.text)
+        if self._is_finished:
+            words = f"after the answer's end: {error}"
+            yield self._chunk({"kind": ChunkKind.WARNING, "data": words}, at)
+            yield self._final(at)
+            return
+        self.done = True
+        error.provider = self._options.vendor.name
+        error.request_id = error.request_id or self._source.request_id
+        if self._seq:
+            error.partial = self._response.build()
+        raise error
+
+    # -- what providers call -----------------------------------------------------------------
+
+    @property
+    def _name(self) -> str:
+        return self._options.vendor.name
+
+    @property
+    def _is_finished(self) -> bool:
+        """Whether the provider's terminal signal has been seen."""
+        return self._finished
+
+    def _identify(self, response_id: object, model: object) -> None:
+        """Note who answers, as soon as the provider says so."""
+        source = self._source
+        if source.response_id is None and isinstance(response_id, str) and response_id:
+            source = source.model_copy(update={"response_id": response_id})
+        if isinstance(model, str) and model and model != source.model:
+            source = source.model_copy(update={"model": model})
+        self._source = source
+
+    def _finish(self, raw_reason: object) -> FinishReason | None:
+        """Note the terminal signal of choice 0, and give its unified reason."""
+        self._finished = True
+        if raw_reason is not None:
+            self._reason, self._raw_reason = self._unify(raw_reason)
+        return self._reason
+
+    def _unify(self, raw_reason: object) -> tuple[FinishReason, str | int | float]:
+        raw = raw_reason if isinstance(raw_reason, str | int | float) else str(raw_reason)
+        return self._finish_reasons.get(raw, FinishReason.OTHER), raw
+
+    def _count(self, raw: object) -> None:
+        """Bring the usage up to date with a newer object; one without counts changes nothing."""
+        if not isinstance(raw, Mapping):
+            return
+        merged = _merge(self._usage_raw, raw)
+        usage = self._usage_of(merged)
+        if usage.model_fields_set:
+            self._usage_raw = merged
+            self._usage = usage
+            self._usage_is_new = True
+
+
+def _merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge usage by field: a null never replaces a count, objects are merged in turn."""
+    merged = dict(old)
+    for name, value in new.items():
+        before = merged.get(name)
+        if isinstance(value, Mapping) and isinstance(before, Mapping):
+            merged[name] = _merge(before, value)
+        elif value is not None or name not in merged:
+            merged[name] = value
+    return merged
+
+
+def counts(raw: Mapping[str, Any], **counted: object) -> TokenUsage:
+    """Make a usage of those counts that are whole numbers; the total is the sum if not told."""
+    known: dict[str, Any] = {
+        name: value
+        for name, value in counted.items()
+        if isinstance(value, int) and not isinstance(value, bool)
+    }
+    if known and "total_tokens" not in known and {"prompt_tokens", "completion_tokens"} <= known.keys():
+        known["total_tokens"] = known["prompt_tokens"] + known["completion_tokens"]
+    return TokenUsage(**known, raw=dict(raw)) if known else TokenUsage()
+
+
+def _ignore(_text: str) -> None:
+    """Stand in for `write_text` once the response has reached its limit."""

@@ -1,0 +1,104 @@
+"""The table of providers: everything about a vendor that is data.
+
+Adding a vendor that speaks a wire protocol we know is one line here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rxwizard.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vendor:
+    """One provider, as data.
+
+    Attributes:
+        name: What stands before the colon in ``model="name:model"``.
+        protocol: The wire protocol it speaks, a key of `rxwizard.providers.PROTOCOLS`.
+        endpoint: Base URL as the vendor's own SDK takes it; None where there is no default.
+        keys: Environment variables that hold the API key, first one set wins.
+        endpoints: Environment variables that hold the endpoint, first one set wins.
+        key_required: Whether a request without a key can never succeed.
+        default_model: The model taken where nobody names one; None: one must be named.
+        done_is_terminal: Whether ``[DONE]`` alone ends an answer, for vendors that send no finish
+            reason.
+        stream_usage: Whether usage has to be asked for with ``stream_options.include_usage``.
+        in_process: Whether it is the built-in simulator, which the client starts itself.
+        max_tokens_field: What this vendor calls the limit of the answer's length.
+    """
+
+    name: str
+    protocol: str = "chat"
+    endpoint: str | None = None
+    keys: tuple[str, ...] = ()
+    endpoints: tuple[str, ...] = ()
+    key_required: bool = True
+    default_model: str | None = None
+    done_is_terminal: bool = False
+    stream_usage: bool = True
+    in_process: bool = False
+    max_tokens_field: str = "max_tokens"
+
+    @property
+    def key_variables(self) -> tuple[str, ...]:
+        """All environment variables read for the key, ours first."""
+        return _own_first(self.name, "API_KEY", self.keys)
+
+    @property
+    def endpoint_variables(self) -> tuple[str, ...]:
+        """All environment variables read for the endpoint, ours first."""
+        return _own_first(self.name, "ENDPOINT", self.endpoints)
+
+
+def _own_first(name: str, suffix: str, others: tuple[str, ...]) -> tuple[str, ...]:
+    own = f"{name.upper().replace('-', '_')}_{suffix}"
+    return (own, *(variable for variable in others if variable != own))
+
+
+# fmt: off
+_TABLE = (
+    Vendor(name="openai", endpoint="https://api.openai.com/v1", endpoints=("OPENAI_BASE_URL",), default_model="gpt-4.1-mini", max_tokens_field="max_completion_tokens"),
+    Vendor(name="anthropic", protocol="messages", endpoint="https://api.anthropic.com", endpoints=("ANTHROPIC_BASE_URL",), default_model="claude-sonnet-4-5"),
+    Vendor(name="ollama", protocol="ollama", endpoint="http://localhost:11434", endpoints=("OLLAMA_HOST",), key_required=False),
+    Vendor(name="simulator", default_model="default", key_required=False, in_process=True),
+
+    Vendor(name="openai-compatible", key_required=False, done_is_terminal=True),
+    Vendor(name="alibaba", endpoint="https://dashscope-intl.aliyuncs.com/compatible-mode/v1", keys=("DASHSCOPE_API_KEY",)),
+    Vendor(name="cerebras", endpoint="https://api.cerebras.ai/v1"),
+    Vendor(name="deepseek", endpoint="https://api.deepseek.com", default_model="deepseek-chat"),
+    Vendor(name="fireworks", endpoint="https://api.fireworks.ai/inference/v1"),
+    Vendor(name="groq", endpoint="https://api.groq.com/openai/v1", endpoints=("GROQ_BASE_URL",), default_model="llama-3.3-70b-versatile"),
+    Vendor(name="huggingface", endpoint="https://router.huggingface.co/v1", keys=("HF_TOKEN",)),
+    Vendor(name="llamacpp", endpoint="http://localhost:8080/v1", key_required=False),
+    Vendor(name="lmstudio", endpoint="http://localhost:1234/v1", key_required=False),
+    Vendor(name="mistral", endpoint="https://api.mistral.ai/v1", default_model="mistral-small-latest", stream_usage=False),
+    Vendor(name="moonshot", endpoint="https://api.moonshot.ai/v1"),
+    Vendor(name="openrouter", endpoint="https://openrouter.ai/api/v1", endpoints=("OPENROUTER_BASE_URL",), default_model="openrouter/auto"),
+    Vendor(name="perplexity", endpoint="https://api.perplexity.ai", keys=("PPLX_API_KEY",), default_model="sonar", stream_usage=False),
+    Vendor(name="snowflake", keys=("SNOWFLAKE_PAT",), done_is_terminal=True),
+    Vendor(name="together", endpoint="https://api.together.xyz/v1"),
+    Vendor(name="venice", endpoint="https://api.venice.ai/api/v1"),
+    Vendor(name="vercel", endpoint="https://ai-gateway.vercel.sh/v1", keys=("AI_GATEWAY_API_KEY",)),
+    Vendor(name="vllm", endpoint="http://localhost:8000/v1", key_required=False),
+    Vendor(name="xai", endpoint="https://api.x.ai/v1", default_model="grok-4-fast"),
+    Vendor(name="zai", endpoint="https://api.z.ai/api/paas/v4"),
+)
+# fmt: on
+
+VENDORS: dict[str, Vendor] = {vendor.name: vendor for vendor in _TABLE}
+
+
+def find_vendor(name: str) -> Vendor:
+    """Look a provider up by the name before the colon.
+
+    Raises:
+        ConfigError: There is none of this name; the message lists those there are.
+    """
+    try:
+        return VENDORS[name]
+    except KeyError:
+        known = ", ".join(sorted(VENDORS))
+        message = f'There is no provider named "{name}". There are: {known}.'
+        raise ConfigError(message) from None

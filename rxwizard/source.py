@@ -1,0 +1,129 @@
+"""Where wire meets Rx: transport, decoder, reader and gate make one cold Stream."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import SecretStr
+from reactivex import abc
+
+from rxwizard.chunks import ChunkSource, StreamChunk
+from rxwizard.config import StreamingConfig, WizardConfig
+from rxwizard.decoders import Decoder
+from rxwizard.demand import push_batches
+from rxwizard.errors import WizardError
+from rxwizard.prompts import Prompt
+from rxwizard.providers import PROTOCOLS, Reader, ReaderOptions
+from rxwizard.providers.failures import error_from_response, request_id
+from rxwizard.providers.remedies import explain
+from rxwizard.stream import Stream
+from rxwizard.transport import Reply, Timeouts, Transport
+
+#: A key shorter than this is no secret, and hiding it would hide half of every message.
+_SHORTEST_SECRET = 4
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """All that one answer needs, except the moment it is asked for.
+
+    Attributes:
+        config: Whom to ask, and how.
+        streaming: How the answer flows.
+        transport: Sends the request.
+        endpoint: Opens the way to the provider and gives the settings to use; that is where the
+            simulator is started.
+    """
+
+    config: WizardConfig
+    streaming: StreamingConfig
+    transport: Transport
+    endpoint: Callable[[], AbstractAsyncContextManager[WizardConfig]]
+
+    def stream(self, prompt: Prompt) -> Stream[StreamChunk]:
+        """Make the cold stream of the answers to `prompt`; each subscription asks anew."""
+
+        def subscribe(
+            observer: abc.ObserverBase[StreamChunk], _scheduler: abc.SchedulerBase | None = None
+        ) -> abc.DisposableBase:
+            return push_batches(lambda: self._answer(prompt), observer)
+
+        return Stream(subscribe, self.streaming)
+
+    @asynccontextmanager
+    async def _answer(self, prompt: Prompt) -> AsyncIterator[AsyncIterable[Iterable[StreamChunk]]]:
+        """Send the request and give the answer's chunks, in lazy batches of one read each."""
+        async with self.endpoint() as config:
+            vendor = config.vendor
+            protocol = PROTOCOLS[vendor.protocol]
+            request = protocol.request(prompt, config, vendor)
+            request = replace(request, headers={**request.headers, **config.headers})
+            timeouts = Timeouts(connect=config.connect_timeout, idle=config.idle_timeout)
+            requested_at = asyncio.get_running_loop().time()
+            redact = redactor(config.api_key)
+            try:
+                async with self.transport.post(
+                    request, timeouts, self.streaming.read_bufsize
+                ) as reply:
+                    if not 200 <= reply.status < 300:
+                        body = await reply.error_body()
+                        raise error_from_response(reply.status, reply.headers, body)
+                    options = ReaderOptions(
+                        vendor=vendor,
+                        source=ChunkSource(
+                            provider=vendor.name,
+                            model=config.model_name,
+                            request_id=request_id(reply.headers),
+                            requested_at=requested_at,
+                        ),
+                        heartbeats=self.streaming.heartbeats,
+                        raw=self.streaming.raw,
+                        redact=redact,
+                    )
+                    decoder = protocol.decoder(self.streaming.max_event_bytes)
+                    reader = protocol.reader(options)
+                    async with aclosing(_read(reply, decoder, reader)) as batches:
+                        yield batches
+            except WizardError as error:
+                explain(error, vendor, config.model_name, request.url, redact)
+                raise
+
+
+async def _read(
+    reply: Reply, decoder: Decoder[Any], reader: Reader
+) -> AsyncGenerator[Iterable[StreamChunk]]:
+    """Read the body to its terminal signal, its end, or where it breaks.
+
+    Nothing is decoded before the batch is asked for; each batch is read before the next one.
+    """
+    clock = asyncio.get_running_loop().time
+    at = clock()
+    try:
+        async with aclosing(reply.body()) as body:
+            async for data in body:
+                at = clock()
+                yield reader.read(decoder.feed(data), at, decoder.position)
+                if reader.done:
+                    return
+        last = decoder.finish()
+    except WizardError as error:
+        # The reader knows the partial, and whether the answer had ended before this.
+        if reader.done:
+            raise
+        yield reader.cut(error, at)
+    else:
+        yield reader.end(last, at, decoder.position)
+
+
+def redactor(key: SecretStr | None) -> Callable[[str], str]:
+    """Make the function that takes a key out of a text: servers echo what they were sent."""
+    secret = SecretStr("") if key is None else key
+
+    def redact(text: str) -> str:
+        plain = secret.get_secret_value()
+        return text.replace(plain, "***") if len(plain) >= _SHORTEST_SECRET else text
+
+    return redact

@@ -1,0 +1,22 @@
+"""The wire formats the simulator speaks, by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rxwizard.testing.protocols.anthropic import Anthropic
+from rxwizard.testing.protocols.ollama import Ollama
+from rxwizard.testing.protocols.openai import OpenAI
+
+if TYPE_CHECKING:
+    from rxwizard.testing.protocols.base import WireProtocol
+
+PROTOCOLS: dict[str, WireProtocol] = {
+    protocol.name: protocol for protocol in (OpenAI(), Anthropic(), Ollama())
+}
+
+
+def protocol_of(path: str) -> WireProtocol | None:
+    """Find the protocol whose requests go to this path; None if no one's do."""
+    matches = (known for known in PROTOCOLS.values() if path.endswith(known.path))
+    return next(matches, None)

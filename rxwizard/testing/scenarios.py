@@ -1,0 +1,56 @@
+"""The scripts a simulator without a script plays, by the name the request gives as its model."""
+
+from __future__ import annotations
+
+from rxwizard.testing.script import (
+    Cut,
+    Echo,
+    Finish,
+    HttpError,
+    Pause,
+    Reasoning,
+    Refusal,
+    Repeat,
+    Reset,
+    Script,
+    StreamError,
+    Text,
+    ToolCall,
+)
+
+_ANSWER = Echo(
+    "This is rxwizard's built-in simulator speaking, not a language model. You wrote: “{prompt}”. "
+    "I cannot answer that, but I can say how these words reached you. "
+    "They left a local server as bytes, one small write for each word. "
+    "A decoder cut the bytes into frames, without waiting for anything. "
+    "A reader turned each frame into a chunk, the same kind of value for every provider. "
+    "The chunks were pushed through your operators in the order of the wire. "
+    "At the end a bounded subscriber kept a few of them until you asked for the next. "
+    "Had you been slow, it would have filled up, closed the gate above it, "
+    "and the socket would no longer have been read; memory would not have grown."
+)
+_HALF = Text("This answer is going to end sooner than it")
+
+SCENARIOS: dict[str, Script] = {
+    "default": Script(_ANSWER),
+    "reasoning": Script(
+        Reasoning("The user asks the simulator. It does not think, but it can show thinking."),
+        _ANSWER,
+    ),
+    "tools": Script(
+        Text("Let me look at the weather in both places."),
+        ToolCall("get_weather", {"city": "Paris", "unit": "celsius"}),
+        ToolCall("get_weather", {"city": "Oslo", "unit": "celsius"}),
+    ),
+    "length": Script(Text("This answer stops in the middle of a"), Finish("length")),
+    "refusal": Script(Refusal("I'm sorry, I can't help with that.")),
+    "error": Script(_HALF, StreamError("The server had an error while processing your request.")),
+    "cut": Script(_HALF, Cut()),
+    # The pause lets a client on the same loop read what came before: a reset overtakes data.
+    "reset": Script(_HALF, Pause(0.01), Reset()),
+    "slow": Script(_ANSWER, pace=0.1),
+    "endless": Script(Repeat((Text("and so on, without an end, "),))),
+    "unauthorized": Script(HttpError(401)),
+    "rate-limited": Script(HttpError(429, headers={"retry-after": "1"})),
+    "overloaded": Script(HttpError(529)),
+}

@@ -1,0 +1,260 @@
+"""HTTP, by aiohttp's client. The only module that imports it."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import aiohttp
+from pydantic_core import to_json
+
+from rxwizard.errors import (
+    ConfigError,
+    ConnectDeadlineError,
+    DeadlineError,
+    IdleDeadlineError,
+    NetworkError,
+    StreamInterruptedError,
+    WizardError,
+)
+from rxwizard.providers import WireRequest
+
+#: Bytes of an error reply that are read: enough for any error, little enough for a hostile one.
+_MAX_ERROR_BODY = 64 * 1024
+
+
+#: Bytes of a request body from which it is sent as a file. Far below aiohttp's 1 MiB, because its
+#: encoder escapes what is not ASCII.
+_LARGE_BODY = 128 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """When to give up, in seconds.
+
+    Attributes:
+        connect: Until there is a connection.
+        idle: Without a single byte; time in which the reader keeps the stream paused does not
+            count. None: for ever.
+    """
+
+    connect: float
+    idle: float | None
+
+
+class Reply:
+    """The answer to one request, whose body may still be on its way."""
+
+    def __init__(self, response: aiohttp.ClientResponse, timeouts: Timeouts) -> None:
+        self._response = response
+        self._timeouts = timeouts
+        self.status = response.status
+        #: Header values by lower-case name.
+        self.headers: Mapping[str, str] = {k.lower(): v for k, v in response.headers.items()}
+
+    async def body(self) -> AsyncGenerator[bytes]:
+        """Give the body as it arrives, in slices of any size.
+
+        The socket is not read while nobody asks for the next slice and the small buffer is full.
+
+        Raises:
+            StreamInterruptedError: The connection broke.
+            IdleDeadlineError: Nothing arrived for too long.
+        """
+        # iter_any() is the one way of aiohttp that neither limits lines nor moves its marks.
+        slices = self._response.content.iter_any()
+        while True:
+            try:
+                data = await anext(slices)
+            except StopAsyncIteration:
+                return
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                # aiohttp raises before it gives out what had arrived: with a slow reader, that is
+                # up to a buffer full of an answer.
+                if rest := b"".join(getattr(self._response.content, "_buffer", ())):
+                    yield rest
+                raise _in_body(error, self._timeouts) from _without_traceback(error)
+            if data:
+                yield data
+
+    async def error_body(self) -> bytes:
+        """Give the first part of the body of an error reply, as far as it can be had."""
+        data = bytearray()
+        try:
+            async for piece in self.body():
+                data += piece
+                if len(data) >= _MAX_ERROR_BODY:
+                    break
+        except WizardError:
+            pass  # half an error message is better than an error about it
+        return bytes(data[:_MAX_ERROR_BODY])
+
+
+class Transport:
+    """Sends requests, over connections that are kept as long as it is open.
+
+    Outside ``open()`` and ``close()`` each request has a connection of its own, so that a client
+    that nobody closes leaves nothing open.
+
+    Args:
+        session: A session of the user's, for proxies, certificates and the like. It is used and
+            never closed.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession | None = None) -> None:
+        self._given = session
+        self._own: aiohttp.ClientSession | None = None
+
+    def open(self) -> None:
+        """Keep connections from now on, on the running loop."""
+        if self._given is None and self._own is None:
+            self._own = _new_session()
+
+    async def close(self) -> None:
+        """Close all connections that were kept."""
+        session, self._own = self._own, None
+        if session is not None:
+            await session.close()
+
+    @asynccontextmanager
+    async def post(
+        self, request: WireRequest, timeouts: Timeouts, read_bufsize: int
+    ) -> AsyncIterator[Reply]:
+        """Send a request; on leaving, the connection is closed or, if the body was read, kept.
+
+        Args:
+            request: What to send.
+            timeouts: When to give up.
+            read_bufsize: Bytes aiohttp keeps before it stops reading the socket.
+
+        Raises:
+            NetworkError: There was no answer.
+            ConnectDeadlineError: There was no connection in time.
+            ConfigError: The URL cannot be one.
+        """
+        async with self._session() as session:
+            try:
+                response = await session.post(
+                    request.url,
+                    **_body(request),
+                    # Given here and nowhere kept, so that no traceback can show a key.
+                    headers={
+                        "Content-Type": "application/json",
+                        "Accept-Encoding": "identity",
+                        **request.headers,
+                        **{name: key.get_secret_value() for name, key in request.secrets.items()},
+                    },
+                    timeout=aiohttp.ClientTimeout(
+                        # A stream may last for hours; aiohttp's default ends it after 5 minutes.
+                        total=None,
+                        connect=timeouts.connect,
+                        sock_connect=timeouts.connect,
+                        sock_read=timeouts.idle,
+                    ),
+                    read_bufsize=read_bufsize,
+                    # A redirected POST becomes a GET; and a key is for one host only.
+                    allow_redirects=False,
+                )
+            except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+                raise _before_answer(error, request.url, timeouts) from _without_traceback(error)
+            try:
+                yield Reply(response, timeouts)
+            finally:
+                if response.content.at_eof():
+                    response.release()
+                else:
+                    response.close()
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[aiohttp.ClientSession]:
+        kept = self._given or self._own
+        if kept is not None:
+            yield kept
+        else:
+            async with _new_session() as session:
+                yield session
+
+
+def _body(request: WireRequest) -> dict[str, Any]:
+    """Give the body as aiohttp wants it: an object, so that those who watch requests can read it.
+
+    A large one goes as a file: aiohttp warns of objects whose JSON is over 1 MiB.
+    """
+    encoded = to_json(request.body)
+    return {"data": BytesIO(encoded)} if len(encoded) > _LARGE_BODY else {"json": request.body}
+
+
+def _new_session() -> aiohttp.ClientSession:
+    # No limit on connections: each stream holds one, and how many streams there are is the user's
+    # choice. A limit would let the hundred-and-first wait for ever without a word.
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+
+
+def _before_answer(error: Exception, url: str, timeouts: Timeouts) -> WizardError:
+    """Make the error for a request that got no answer."""
+    match error:
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
+            return ConfigError(f"{url} is no URL of an HTTP server: check the endpoint.")
+        case aiohttp.ClientConnectorDNSError():
+            return NetworkError(
+                f"The host of {url} cannot be found: check the endpoint and the network."
+            )
+        case aiohttp.ClientConnectorCertificateError() | ssl.SSLError():
+            return NetworkError(
+                f"The certificate of {url} cannot be trusted: {_words(error)}", retryable=False
+            )
+        case aiohttp.ClientConnectorSSLError():
+            return NetworkError(
+                f"There is no TLS at {url}: {_words(error)} Check whether the endpoint is http or "
+                "https.",
+                retryable=False,
+            )
+        case aiohttp.ConnectionTimeoutError():
+            return ConnectDeadlineError(
+                f"There was no connection to {url} within {timeouts.connect:g} seconds.",
+                seconds=timeouts.connect,
+            )
+        case TimeoutError():
+            return _idle(f"{url} did not answer", timeouts)
+        case aiohttp.ClientConnectorError():
+            return NetworkError(
+                f"Nobody answers at {url} ({error.os_error.strerror or error.os_error}): check the "
+                "endpoint, and whether the server is running."
+            )
+        case aiohttp.ClientResponseError():
+            return NetworkError(
+                f"What answers at {url} does not speak HTTP: check the endpoint.", retryable=False
+            )
+        case ValueError() if not isinstance(error, aiohttp.ClientError):
+            return ConfigError(f"The request to {url} cannot be sent: check endpoint and headers.")
+        case _:
+            return NetworkError(f"The connection to {url} was lost before the answer: {_words(error)}")
+
+
+def _in_body(error: Exception, timeouts: Timeouts) -> WizardError:
+    """Make the error for an answer that broke off."""
+    if isinstance(error, TimeoutError):
+        return _idle("The stream fell silent: not one byte arrived", timeouts)
+    return StreamInterruptedError("The connection broke in the middle of the answer.")
+
+
+def _idle(what: str, timeouts: Timeouts) -> DeadlineError:
+    return IdleDeadlineError(f"{what} within {timeouts.idle:g} seconds.", seconds=timeouts.idle)
+
+
+def _words(error: BaseException) -> str:
+    words = " ".join(str(error).split()) or type(error).__name__
+    return words if words.endswith(".") else f"{words}."
+
+
+def _without_traceback(error: BaseException) -> BaseException:
+    """Drop the tracebacks of an error and its causes: their frames hold the request's headers."""
+    seen: BaseException | None = error
+    while seen is not None:
+        seen.__traceback__ = None
+        seen = seen.__cause__ or seen.__context__
+    return error
