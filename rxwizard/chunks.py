@@ -93,9 +93,7 @@ class TokenUsage(_Value):
                 else self.total_tokens
             )
         raw = {**(self.raw or {}), **(newer.raw or {})} or None
-        return merged.model_copy(
-            update={"total_tokens": total, "raw": raw, "source": newer.source}
-        )
+        return merged.model_copy(update={"total_tokens": total, "raw": raw, "source": newer.source})
 
     def __add__(self, other: TokenUsage) -> TokenUsage:
         """Add up the usage of two *different* responses.
@@ -103,14 +101,10 @@ class TokenUsage(_Value):
         A count that only one of them reports is taken as it is; `raw` is dropped, being neither's.
         One estimate makes the sum an estimate.
         """
-        if not isinstance(other, TokenUsage):
-            return NotImplemented
         counts: dict[str, Any] = {}
         for name in _COUNTS:
             mine, theirs = getattr(self, name), getattr(other, name)
-            counts[name] = (
-                None if mine is None and theirs is None else (mine or 0) + (theirs or 0)
-            )
+            counts[name] = None if mine is None and theirs is None else (mine or 0) + (theirs or 0)
         both = self.source == other.source == "reported"
         return TokenUsage(**counts, source="reported" if both else "estimated")
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from rxwizard.chunks import StreamChunk, WizardResponse
 from rxwizard.config import StreamingConfig, WizardConfig
+from rxwizard.errors import ConfigError, StreamInterruptedError
 from rxwizard.fold import ResponseBuilder
 from rxwizard.prompts import Prompt
 from rxwizard.source import Source
@@ -21,14 +23,18 @@ if TYPE_CHECKING:
 
 
 class StreamingClient:
-    """Asks one provider, and gives its answers as streams::
+    """Asks one provider, and gives its answers as streams.
+
+    ::
 
         async with StreamingClient(WizardConfig.from_env()) as client:
             async for chunk in client.generate_stream("What is Rust?"):
                 print(chunk.text, end="", flush=True)
 
-    Inside ``async with`` connections are kept from one request to the next. It works without, too:
-    then each stream has a connection of its own, which ends with it, and there is nothing to close.
+    Inside ``async with`` connections are kept from one request to the next. Leaving it ends what
+    still streams: what waits is delivered, and then a StreamInterruptedError says so. It works
+    without, too: then each stream has a connection of its own, which ends with it, and there is
+    nothing to close.
 
     Args:
         config: Whom to ask; None: `WizardConfig.from_env()`.
@@ -54,7 +60,7 @@ class StreamingClient:
     def with_streaming_config(self, streaming: StreamingConfig) -> StreamingClient:
         """Give a client with the same connections whose answers flow by other settings."""
         client = StreamingClient(self.config, streaming=streaming, session=self._session)
-        client._shared = self._shared  # noqa: SLF001
+        client._shared = self._shared
         return client
 
     def generate_stream(self, prompt: Prompt | str) -> Stream[StreamChunk]:
@@ -81,8 +87,7 @@ class StreamingClient:
         return response.build()
 
     async def __aenter__(self) -> Self:
-        self._shared.transport.open()
-        self._shared.is_open = True
+        self._shared.open()
         return self
 
     async def __aexit__(
@@ -91,25 +96,24 @@ class StreamingClient:
         _error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        self._shared.is_open = False
-        await self._shared.transport.close()
-        await self._shared.stack.aclose()
-        self._shared.simulated = None
+        await self._shared.close()
 
     @asynccontextmanager
-    async def _endpoint(self) -> AsyncIterator[WizardConfig]:
+    async def _endpoint(self) -> AsyncGenerator[WizardConfig]:
         """Open the way to the provider; for the built-in simulator, start it first."""
         config, shared = self.config, self._shared
-        if not config.vendor.in_process or config.endpoint is not None:
-            yield config
-        elif not shared.is_open:
-            async with _simulated(config) as simulated:
-                yield simulated
-        else:
-            async with shared.lock:
-                if shared.simulated is None:
-                    shared.simulated = await shared.stack.enter_async_context(_simulated(config))
-            yield shared.simulated
+        async with shared.until_closed():
+            if not config.vendor.in_process or config.endpoint is not None:
+                yield config
+            elif not shared.entered:
+                async with _simulated(config) as simulated:
+                    yield simulated
+            else:
+                async with shared.lock:
+                    if shared.simulated is None:
+                        entering = shared.stack.enter_async_context(_simulated(config))
+                        shared.simulated = await entering
+                yield shared.simulated
 
 
 class _Shared:
@@ -117,16 +121,86 @@ class _Shared:
 
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
-        self.is_open = False
+        #: How many of the clients are inside ``async with``, and in which loop.
+        self.entered = 0
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.running: dict[asyncio.Timeout, asyncio.Task[Any] | None] = {}
         self.stack = AsyncExitStack()
         self.lock = asyncio.Lock()
         self.simulated: WizardConfig | None = None
 
+    def open(self) -> None:
+        """Keep connections from now on."""
+        if not self.entered:
+            self.loop, self.lock = asyncio.get_running_loop(), asyncio.Lock()
+        self._check_loop()
+        self.entered += 1
+        self.transport.open()
+
+    async def close(self) -> None:
+        """Close what was kept and end what still runs, if this was the last client inside."""
+        self.entered -= 1
+        if self.entered:
+            return
+        # aiohttp does not tell the readers of a connection that it closes itself: they would wait
+        # for ever.
+        tasks = {task for task in self.running.values() if task is not None}
+        for timeout in self.running:
+            timeout.reschedule(0)
+        if tasks:
+            await asyncio.wait(tasks)
+        await self.transport.close()
+        await self.stack.aclose()
+        self.simulated = None
+
+    @asynccontextmanager
+    async def until_closed(self) -> AsyncGenerator[None]:
+        """Run one request for as long as the client is not closed.
+
+        Raises:
+            StreamInterruptedError: It was.
+            RuntimeError: The client was entered in another event loop.
+        """
+        if not self.entered:
+            yield
+            return
+        self._check_loop()
+        timeout = asyncio.timeout(None)
+        try:
+            async with timeout:
+                self.running[timeout] = asyncio.current_task()
+                try:
+                    yield
+                finally:
+                    del self.running[timeout]
+        except TimeoutError:
+            if not timeout.expired():
+                raise
+            message = "The client was closed in the middle of the answer."
+            raise StreamInterruptedError(message, retryable=False) from None
+
+    def _check_loop(self) -> None:
+        if self.loop is not asyncio.get_running_loop():
+            message = (
+                "this client was entered (async with) in another event loop, where its connections "
+                "live: make one here, or use it without entering it"
+            )
+            raise RuntimeError(message)
+
+
+#: Seconds between two words of the built-in simulator: a quick model's pace, slow enough to see.
+#: Suites that play many answers set WIZARD_SIMULATOR_PACE to 0.
+_SIMULATOR_PACE = "0.02"
+
 
 @asynccontextmanager
-async def _simulated(config: WizardConfig) -> AsyncIterator[WizardConfig]:
+async def _simulated(config: WizardConfig) -> AsyncGenerator[WizardConfig]:
     # Imported here because nobody else needs a server.
     from rxwizard.testing import Simulator
 
-    async with Simulator() as simulator:
+    try:
+        pace = float(os.environ.get("WIZARD_SIMULATOR_PACE") or _SIMULATOR_PACE)
+    except ValueError:
+        raise ConfigError("WIZARD_SIMULATOR_PACE must be a number of seconds.") from None
+    async with Simulator(pace=pace) as simulator:
         yield config.model_copy(update={"endpoint": simulator.endpoint("openai")})

@@ -20,7 +20,7 @@ The tree answers three questions: whose fault is it, does trying again help, how
     |   +-- ConnectDeadlineError    no connection in time
     |   +-- IdleDeadlineError       connected, then silent for too long
     +-- BufferOverflowError         ours: a reader is slower than its overflow policy allows
-    +-- MissingBackpressureError    ours: a source that cannot pause outruns a reader that must not drop
+    +-- MissingBackpressureError    ours: a source that cannot pause outruns a lossless reader
     +-- BudgetExceededError         yours: the budget you set is spent
     +-- FallbackError               a group: every provider that was tried, and why it failed
 
@@ -209,6 +209,7 @@ class FallbackError(ExceptionGroup[WizardError], WizardError):
     _summary: ClassVar[str] = "every provider that was tried failed"
 
     def __new__(cls, message: str, exceptions: Sequence[WizardError]) -> Self:
+        """Make the group; an empty message is replaced by one that says what it is."""
         return super().__new__(cls, message or cls._summary, exceptions)
 
     def __init__(self, message: str, exceptions: Sequence[WizardError]) -> None:

@@ -95,10 +95,15 @@ class ResponseBuilder:
         if self._first_at is None:
             self._first_at = at
 
-    def check_limit(self) -> bool:
-        """Tell whether `write_text` must not be called any more."""
-        if not self._truncated and self.size > self._limit:
-            self._truncated = True
+    def is_full(self, at_most: int) -> bool:
+        """Tell whether `write_text` must not be called any more.
+
+        Args:
+            at_most: What there can be at the very most: the bytes of the body. Counting is left
+                for bodies beyond the limit.
+        """
+        if at_most > self._limit and not self._truncated:
+            self._truncated = self.size > self._limit
         return self._truncated
 
     @property
@@ -120,7 +125,11 @@ class ResponseBuilder:
         """Tell whether a call's arguments so far are complete JSON."""
         builder = self._choices.get(choice)
         call = builder.calls.get(index) if builder else None
-        raw = call.arguments.getvalue() if call else ""
+        # It is asked for each fragment that repeats the name: most of them end elsewhere, and
+        # reading all of it each time would be quadratic.
+        if call is None or not call.ends_in(_WHOLE_ENDS):
+            return False
+        raw = call.arguments.getvalue()
         return bool(raw.strip()) and parse_arguments(raw)[1]
 
     def build(self) -> WizardResponse:
@@ -151,6 +160,9 @@ class ResponseBuilder:
 
 
 _ANSWERING = {ChunkKind.TEXT, ChunkKind.REASONING, ChunkKind.TOOL_CALL, ChunkKind.REFUSAL}
+
+#: What arguments end in where they may be whole: they are an object, seldom a list.
+_WHOLE_ENDS = "}] \t\r\n"
 
 
 def _span(start: float | None, end: float | None) -> float | None:
@@ -211,6 +223,13 @@ class _CallBuilder:
         self.name = self.name or delta.name
         self.arguments.write(delta.arguments)
 
+    def ends_in(self, characters: str) -> bool:
+        size = self.arguments.tell()
+        if not size:
+            return False
+        self.arguments.seek(size - 1)
+        return self.arguments.read(1) in characters
+
     def build(self, index: int) -> ToolCall:
         raw = self.arguments.getvalue()
         arguments, valid = parse_arguments(raw)
@@ -234,6 +253,6 @@ def parse_arguments(raw: str) -> tuple[Any, bool]:
         return {}, True
     try:
         value = from_json(raw, allow_inf_nan=False)
-    except ValueError:
+    except (TypeError, ValueError):  # TypeError: text that no bytes can hold, half a surrogate pair
         return raw, False
     return ({} if value is None else value), True

@@ -38,6 +38,11 @@ class Message(_Value):
     tool_call_id: str | None = None
     """With role tool: which call this is the result of."""
 
+    @property
+    def parts(self) -> list[Mapping[str, Any]] | None:
+        """The content parts, where the content is not plain text."""
+        return list(self.content) if isinstance(self.content, tuple) else None
+
 
 class Tool(_Value):
     """A function the model may call; `parameters` is a JSON Schema of its arguments."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,7 +15,7 @@ from rxwizard.chunks import ChunkSource, StreamChunk
 from rxwizard.config import StreamingConfig, WizardConfig
 from rxwizard.decoders import Decoder
 from rxwizard.demand import push_batches
-from rxwizard.errors import WizardError
+from rxwizard.errors import StreamInterruptedError, WizardError
 from rxwizard.prompts import Prompt
 from rxwizard.providers import PROTOCOLS, Reader, ReaderOptions
 from rxwizard.providers.failures import error_from_response, request_id
@@ -25,6 +25,7 @@ from rxwizard.transport import Reply, Timeouts, Transport
 
 #: A key shorter than this is no secret, and hiding it would hide half of every message.
 _SHORTEST_SECRET = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -54,42 +55,55 @@ class Source:
         return Stream(subscribe, self.streaming)
 
     @asynccontextmanager
-    async def _answer(self, prompt: Prompt) -> AsyncIterator[AsyncIterable[Iterable[StreamChunk]]]:
-        """Send the request and give the answer's chunks, in lazy batches of one read each."""
-        async with self.endpoint() as config:
-            vendor = config.vendor
-            protocol = PROTOCOLS[vendor.protocol]
-            request = protocol.request(prompt, config, vendor)
-            request = replace(request, headers={**request.headers, **config.headers})
-            timeouts = Timeouts(connect=config.connect_timeout, idle=config.idle_timeout)
-            requested_at = asyncio.get_running_loop().time()
-            redact = redactor(config.api_key)
-            try:
-                async with self.transport.post(
-                    request, timeouts, self.streaming.read_bufsize
-                ) as reply:
-                    if not 200 <= reply.status < 300:
-                        body = await reply.error_body()
-                        raise error_from_response(reply.status, reply.headers, body)
-                    options = ReaderOptions(
-                        vendor=vendor,
-                        source=ChunkSource(
-                            provider=vendor.name,
-                            model=config.model_name,
-                            request_id=request_id(reply.headers),
-                            requested_at=requested_at,
-                        ),
-                        heartbeats=self.streaming.heartbeats,
-                        raw=self.streaming.raw,
-                        redact=redact,
-                    )
-                    decoder = protocol.decoder(self.streaming.max_event_bytes)
-                    reader = protocol.reader(options)
-                    async with aclosing(_read(reply, decoder, reader)) as batches:
-                        yield batches
-            except WizardError as error:
-                explain(error, vendor, config.model_name, request.url, redact)
-                raise
+    async def _answer(self, prompt: Prompt) -> AsyncGenerator[AsyncIterable[Iterable[StreamChunk]]]:
+        """Give the answer's chunks, in lazy batches of one read each."""
+        reader: Reader | None = None
+        try:
+            async with self.endpoint() as config, self._ask(config, prompt) as (reader, batches):
+                yield batches
+        except StreamInterruptedError as error:
+            # Where the client was closed, the reader has not seen that, but it knows the partial.
+            if reader is not None and error.partial is None:
+                for _ in reader.cut(error, 0.0):
+                    pass
+            raise
+
+    @asynccontextmanager
+    async def _ask(
+        self, config: WizardConfig, prompt: Prompt
+    ) -> AsyncGenerator[tuple[Reader, AsyncIterable[Iterable[StreamChunk]]]]:
+        """Send the request; give its answer's chunks, and the reader that makes them."""
+        vendor = config.vendor
+        protocol = PROTOCOLS[vendor.protocol]
+        request = protocol.request(prompt, config, vendor)
+        request = replace(request, headers={**request.headers, **config.headers})
+        timeouts = Timeouts(connect=config.connect_timeout, idle=config.idle_timeout)
+        requested_at = asyncio.get_running_loop().time()
+        redact = redactor(config.api_key)
+        try:
+            async with self.transport.post(request, timeouts, self.streaming.read_bufsize) as reply:
+                if not 200 <= reply.status < 300:
+                    body = await reply.error_body()
+                    raise error_from_response(reply.status, reply.headers, body)
+                options = ReaderOptions(
+                    vendor=vendor,
+                    source=ChunkSource(
+                        provider=vendor.name,
+                        model=config.model_name,
+                        request_id=request_id(reply.headers),
+                        requested_at=requested_at,
+                    ),
+                    heartbeats=self.streaming.heartbeats,
+                    raw=self.streaming.raw,
+                    redact=redact,
+                )
+                decoder = protocol.decoder(self.streaming.max_event_bytes)
+                reader = protocol.reader(options)
+                async with aclosing(_read(reply, decoder, reader)) as batches:
+                    yield reader, batches
+        except WizardError as error:
+            explain(error, vendor, config.model_name, request.url, redact)
+            raise
 
 
 async def _read(
@@ -102,12 +116,14 @@ async def _read(
     clock = asyncio.get_running_loop().time
     at = clock()
     try:
-        async with aclosing(reply.body()) as body:
-            async for data in body:
-                at = clock()
-                yield reader.read(decoder.feed(data), at, decoder.position)
-                if reader.done:
-                    return
+        while data := await reply.read():
+            at = clock()
+            frames = decoder.feed(data)
+            # Not kept while the batch waits at a closed gate: a paused stream would hold it twice.
+            del data
+            yield reader.read(frames, at, decoder.position)
+            if reader.done:
+                return
         last = decoder.finish()
     except WizardError as error:
         # The reader knows the partial, and whether the answer had ended before this.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar, cast, overload
 
@@ -23,9 +23,7 @@ D = TypeVar("D")
 E = TypeVar("E")
 F = TypeVar("F")
 
-Subscribe = Callable[
-    [abc.ObserverBase[Any], abc.SchedulerBase | None], abc.DisposableBase
-]
+Subscribe = Callable[[abc.ObserverBase[Any], abc.SchedulerBase | None], abc.DisposableBase]
 
 #: What a chunk counts beside its text where a bound is in bytes: the measured size of the object.
 _CHUNK_BYTES = 1024
@@ -93,7 +91,7 @@ class Stream(Observable[T_co]):
     @asynccontextmanager
     async def open(
         self, capacity: int | None = None, overflow: Overflow | str = Overflow.PAUSE, **options: Any
-    ) -> AsyncIterator[BoundedSubscriber[T_co]]:
+    ) -> AsyncGenerator[BoundedSubscriber[T_co]]:
         """Do as `bounded`, and on leaving wait until the connection is closed.
 
         The way to go where it matters on other Pythons than CPython, too.
@@ -123,8 +121,8 @@ class Stream(Observable[T_co]):
     async def _last(self) -> T_co:
         last: Any = _NOTHING
         async with self._reader() as reader:
-            async for last in reader:
-                pass
+            async for item in reader:
+                last = item
         if last is _NOTHING:
             raise SequenceContainsNoElementsError
         return cast("T_co", last)
@@ -145,7 +143,8 @@ class Stream(Observable[T_co]):
         default are threads.
         """
         if isinstance(on_next, BoundedSubscriber):
-            return Disposable(on_next.attach(self).cancel)
+            reader = cast("BoundedSubscriber[T_co]", on_next)
+            return Disposable(reader.attach(self).cancel)
         if scheduler is None:
             try:
                 scheduler = LoopScheduler(asyncio.get_running_loop())
@@ -206,13 +205,16 @@ class Stream(Observable[T_co]):
     ) -> Stream[F]: ...
     @overload
     def pipe(self, *operators: Callable[[Any], Any]) -> Any: ...
-    def pipe(self, *operators: Callable[[Any], Any]) -> Any:
+    def pipe(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, *operators: Callable[[Any], Any]
+    ) -> Any:
         """Compose operators left to right: ours, RxPY's or your own; gives a Stream again."""
         result: Any = super().pipe(*operators)
         if not isinstance(result, Observable) or isinstance(result, Stream | ConnectableObservable):
-            return result
+            return cast("Any", result)
         # Its core rather than its subscribe(): a layer less for each item.
-        return Stream(result._subscribe_core, self._config)  # noqa: SLF001
+        core: Subscribe = cast("Any", result)._subscribe_core  # noqa: SLF001
+        return Stream[Any](core, self._config)
 
 
 class _Nothing:

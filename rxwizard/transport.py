@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections import deque
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -56,8 +57,8 @@ class Reply:
         #: Header values by lower-case name.
         self.headers: Mapping[str, str] = {k.lower(): v for k, v in response.headers.items()}
 
-    async def body(self) -> AsyncGenerator[bytes]:
-        """Give the body as it arrives, in slices of any size.
+    async def read(self) -> bytes:
+        """Give the next slice of the body as it arrives, of any size; empty at its end.
 
         The socket is not read while nobody asks for the next slice and the small buffer is full.
 
@@ -65,30 +66,26 @@ class Reply:
             StreamInterruptedError: The connection broke.
             IdleDeadlineError: Nothing arrived for too long.
         """
-        # iter_any() is the one way of aiohttp that neither limits lines nor moves its marks.
-        slices = self._response.content.iter_any()
-        while True:
-            try:
-                data = await anext(slices)
-            except StopAsyncIteration:
-                return
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                # aiohttp raises before it gives out what had arrived: with a slow reader, that is
-                # up to a buffer full of an answer.
-                if rest := b"".join(getattr(self._response.content, "_buffer", ())):
-                    yield rest
-                raise _in_body(error, self._timeouts) from _without_traceback(error)
-            if data:
-                yield data
+        # readany() is the one way of aiohttp that neither limits lines nor moves its marks.
+        content = self._response.content
+        try:
+            return await content.readany()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            # aiohttp raises before it gives out what had arrived: with a slow reader, that is up to
+            # a buffer full of an answer. The error is there again at the next call.
+            buffered: deque[bytes] = getattr(content, "_buffer", deque())
+            if buffered:
+                rest = b"".join(buffered)
+                buffered.clear()
+                return rest
+            raise _in_body(error, self._timeouts) from _without_traceback(error)
 
     async def error_body(self) -> bytes:
         """Give the first part of the body of an error reply, as far as it can be had."""
         data = bytearray()
         try:
-            async for piece in self.body():
+            while len(data) < _MAX_ERROR_BODY and (piece := await self.read()):
                 data += piece
-                if len(data) >= _MAX_ERROR_BODY:
-                    break
         except WizardError:
             pass  # half an error message is better than an error about it
         return bytes(data[:_MAX_ERROR_BODY])
@@ -123,7 +120,7 @@ class Transport:
     @asynccontextmanager
     async def post(
         self, request: WireRequest, timeouts: Timeouts, read_bufsize: int
-    ) -> AsyncIterator[Reply]:
+    ) -> AsyncGenerator[Reply]:
         """Send a request; on leaving, the connection is closed or, if the body was read, kept.
 
         Args:
@@ -170,7 +167,7 @@ class Transport:
                     response.close()
 
     @asynccontextmanager
-    async def _session(self) -> AsyncIterator[aiohttp.ClientSession]:
+    async def _session(self) -> AsyncGenerator[aiohttp.ClientSession]:
         kept = self._given or self._own
         if kept is not None:
             yield kept
@@ -203,11 +200,11 @@ def _before_answer(error: Exception, url: str, timeouts: Timeouts) -> WizardErro
             return NetworkError(
                 f"The host of {url} cannot be found: check the endpoint and the network."
             )
-        case aiohttp.ClientConnectorCertificateError() | ssl.SSLError():
+        case aiohttp.ClientConnectorCertificateError() | ssl.SSLCertVerificationError():
             return NetworkError(
                 f"The certificate of {url} cannot be trusted: {_words(error)}", retryable=False
             )
-        case aiohttp.ClientConnectorSSLError():
+        case ssl.SSLError():
             return NetworkError(
                 f"There is no TLS at {url}: {_words(error)} Check whether the endpoint is http or "
                 "https.",
@@ -232,7 +229,9 @@ def _before_answer(error: Exception, url: str, timeouts: Timeouts) -> WizardErro
         case ValueError() if not isinstance(error, aiohttp.ClientError):
             return ConfigError(f"The request to {url} cannot be sent: check endpoint and headers.")
         case _:
-            return NetworkError(f"The connection to {url} was lost before the answer: {_words(error)}")
+            return NetworkError(
+                f"The connection to {url} was lost before the answer: {_words(error)}"
+            )
 
 
 def _in_body(error: Exception, timeouts: Timeouts) -> WizardError:

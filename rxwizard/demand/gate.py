@@ -17,7 +17,6 @@ import asyncio
 import threading
 from contextvars import ContextVar
 
-
 _CLOSED = "closed"
 
 
@@ -25,15 +24,24 @@ class Gate:
     """The gate of one source. It is open while `holders` is empty.
 
     The source looks at `holders` before each item, which costs one attribute read, and awaits
-    `wait_open` where it is not empty. `hold` and `release` may be called from any thread; `wait_open`
-    only from the task that owns the gate.
+    `wait_open` where it is not empty. `hold` and `release` may be called from any thread;
+    `wait_open` only from the task that owns the gate.
 
     Args:
         parent: The gate of the source inside whose push this one came to be, if any. Inner sources
             of a flat-map have the outer one as parent: who holds them must hold it as well.
     """
 
-    __slots__ = ("__weakref__", "_closed", "_lock", "_loop", "_over", "_waiter", "holders", "parent")
+    __slots__ = (
+        "__weakref__",
+        "_closed",
+        "_lock",
+        "_loop",
+        "_over",
+        "_waiter",
+        "holders",
+        "parent",
+    )
 
     def __init__(self, parent: Gate | None = None) -> None:
         #: Who keeps it closed. Names the culprit where a stream stands still.
@@ -50,6 +58,11 @@ class Gate:
     def closed(self) -> bool:
         """Whether its source has come to an end and pushes no more."""
         return self._closed
+
+    @property
+    def finished(self) -> bool:
+        """Whether its source has freed what it held, too."""
+        return self._over.done()
 
     def hold(self, holder: object) -> None:
         """Close it for as long as `holder` does not release it. Idempotent."""
@@ -101,14 +114,9 @@ class Gate:
         return False
 
     def _wake(self) -> None:
-        waiter = self._waiter
-        if waiter is None:
-            return
-        self._waiter = None
-        if _running_loop() is self._loop:
-            _resolve(waiter)
-        else:
-            self._loop.call_soon_threadsafe(_resolve, waiter)
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            resolve(waiter)
 
 
 class GateGroup:
@@ -134,15 +142,15 @@ class GateGroup:
 
     @property
     def gates(self) -> tuple[Gate, ...]:
-        """The gates of the sources that are not over."""
+        """The gates of the sources that still push, or still have to free what they hold."""
         with self._lock:
-            return tuple(gate for gate in self._gates if not gate.closed)
+            return tuple(gate for gate in self._gates if not gate.finished)
 
     def attach(self, gate: Gate | None) -> None:
         """Take in a gate, and those of the sources it came from; held at once if the group is."""
         with self._lock:
             # Sources come and go (repeat, concat): forget those that are over.
-            self._gates = {known for known in self._gates if not known.closed}
+            self._gates = {known for known in self._gates if not known.finished}
             while gate is not None and not gate.closed:
                 self.linked = True
                 self._gates.add(gate)
@@ -175,11 +183,37 @@ downstream: ContextVar[GateGroup | None] = ContextVar("rxwizard_downstream", def
 pushing: ContextVar[Gate | None] = ContextVar("rxwizard_pushing", default=None)
 
 
-def _running_loop() -> asyncio.AbstractEventLoop | None:
+def running_loop() -> asyncio.AbstractEventLoop:
+    """Give the running event loop.
+
+    Raises:
+        RuntimeError: None is running in this thread.
+    """
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
-        return None
+        message = (
+            "no event loop is running here: a stream is read and subscribed to inside a coroutine, "
+            "such as the one given to asyncio.run()"
+        )
+        raise RuntimeError(message) from None
+
+
+def runs_here(loop: asyncio.AbstractEventLoop) -> bool:
+    """Tell whether this code runs in that loop."""
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
+
+
+def resolve(waiter: asyncio.Future[None]) -> None:
+    """Wake who waits for it, from any thread. Where its loop is closed, nobody does."""
+    loop = waiter.get_loop()
+    if runs_here(loop):
+        _resolve(waiter)
+    elif not loop.is_closed():
+        loop.call_soon_threadsafe(_resolve, waiter)
 
 
 def _resolve(waiter: asyncio.Future[None]) -> None:

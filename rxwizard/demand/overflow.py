@@ -88,12 +88,10 @@ class ErrorRing(LossyRing[T]):
             return
         if self._weigh is not None:
             self._weight += self._weigh(item)
-        if len(self.queue) >= self.capacity or self._weight > self._max_weight:
-            bound = (
-                f"{self.capacity:,} items"
-                if len(self.queue) >= self.capacity
-                else f"{self._max_weight:,} bytes"
-            )
+        full = len(self.queue) >= self.capacity
+        if full or self._weight > self._max_weight:
+            bound = f"{self.capacity:,} items" if full else f"a weight of {self._max_weight:,}"
+            self._dropped += 1
             self._fail(
                 BufferOverflowError(
                     f"{self.group.name}: more than {bound} wait for a reader that is slower than "

@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import AsyncIterable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from contextvars import copy_context
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from reactivex import abc
 from reactivex.disposable import Disposable
 
-from rxwizard.demand.gate import Gate, downstream, pushing
+from rxwizard.demand.gate import Gate, downstream, pushing, running_loop, runs_here
+
+if TYPE_CHECKING:
+    from reactivex import abc
 
 T = TypeVar("T")
 
@@ -22,9 +24,7 @@ A batch may be lazy: its items are asked for one by one, while the gate is open.
 """
 
 
-def push_batches(
-    open_batches: Batches[T], observer: abc.ObserverBase[T]
-) -> abc.DisposableBase:
+def push_batches(open_batches: Batches[T], observer: abc.ObserverBase[T]) -> abc.DisposableBase:
     """Open a source in a task of its own and push its items into `observer`.
 
     Items of a batch are pushed in one go while nobody holds the gate; a held gate stops it between
@@ -48,11 +48,12 @@ class _Pump(Generic[T]):
     def __init__(self, open_batches: Batches[T], observer: abc.ObserverBase[T]) -> None:
         self._open_batches = open_batches
         self._observer = observer
-        self._loop = asyncio.get_running_loop()
+        self._loop = running_loop()
         self._gate = Gate(parent=pushing.get())
         reader = downstream.get()
         if reader is not None:
             reader.attach(self._gate)
+        self._is_leaving = False
         context = copy_context()
         context.run(pushing.set, self._gate)
         self._task = self._loop.create_task(self._run(), context=context)
@@ -62,7 +63,8 @@ class _Pump(Generic[T]):
         observer, gate = self._observer, self._gate
         try:
             await self._push_all(observer.on_next)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the observer's to know
+        except Exception as error:
+            # Whatever it is, the source's or the observer's own, it is the observer's to know.
             if not gate.closed:
                 # Closed first: the observer may subscribe the next source inside this call (retry,
                 # catch), and that one must not take this gate for its parent.
@@ -76,35 +78,34 @@ class _Pump(Generic[T]):
     async def _push_all(self, push: Callable[[T], None]) -> None:
         gate = self._gate
         async with self._open_batches() as batches:
-            async for batch in batches:
-                for item in batch:
+            try:
+                async for batch in batches:
+                    for item in batch:
+                        if gate.holders and not await gate.wait_open():
+                            return
+                        push(item)
                     if gate.holders and not await gate.wait_open():
                         return
-                    push(item)
-                if gate.holders and not await gate.wait_open():
-                    return
+            finally:
+                self._is_leaving = True
 
     def stop(self) -> None:
-        try:
-            here = asyncio.get_running_loop() is self._loop
-        except RuntimeError:
-            here = False
-        if here:
+        if runs_here(self._loop):
             self._stop()
         elif not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._stop)
 
     def _stop(self) -> None:
         self._gate.close()
-        # Stopped from inside its own push (take, a body that breaks): it sees the closed gate at
-        # its next step, and cancelling it as well would disturb its clean-up.
-        if asyncio.current_task() is not self._task:
+        # Stopped from inside its own push (take, a body that breaks) it sees the closed gate at its
+        # next step. Cancelling it then, or when it is leaving, would only disturb its clean-up.
+        if asyncio.current_task() is not self._task and not self._is_leaving:
             self._task.cancel()
 
     def _over(self, task: asyncio.Task[None]) -> None:
         self._gate.finish()
         if not task.cancelled() and (error := task.exception()) is not None:
-            # The observer itself failed; there is nobody left to tell but the loop.
+            # The observer failed to take the end; there is nobody left to tell but the loop.
             self._loop.call_exception_handler(
                 {"message": "an observer raised", "exception": error, "task": task}
             )

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 from reactivex.disposable import SingleAssignmentDisposable
 
-from rxwizard.demand.gate import GateGroup
+from rxwizard.demand.gate import GateGroup, resolve, running_loop
 from rxwizard.errors import MissingBackpressureError
 
 T = TypeVar("T")
@@ -68,7 +68,7 @@ class Ring(Generic[T]):
         self.queue: deque[T] = deque()
         self.ended = False
         self._error: Exception | None = None
-        self.loop = asyncio.get_running_loop()
+        self.loop = running_loop()
         self._waiter: asyncio.Future[None] | None = None
         # Re-entrant: the reader's finaliser can run anywhere, also inside a hold.
         self._lock = threading.RLock()
@@ -105,6 +105,8 @@ class Ring(Generic[T]):
     def on_completed(self) -> None:
         """The source is done; the reader learns of it after what already waits."""
         self.ended = True
+        # A source that it shares with others (one branch ends with `take`) goes on for them.
+        self._release()
         if self._waiter is not None:
             self._wake()
 
@@ -122,10 +124,13 @@ class Ring(Generic[T]):
             self._fail(self._cannot_pause())
 
     def _cannot_pause(self) -> Exception:
+        why = "the source cannot be paused"
+        if self.group.linked:
+            why = f"an operator made over {BURST:,} of one, or has a queue of its own"
         return MissingBackpressureError(
-            f"{self.group.name}: more than {self.capacity} items wait, and the source cannot be "
-            "paused. Choose another overflow policy (coalesce, drop_oldest, drop_newest, latest), "
-            "or read from a source that can be paused."
+            f"{self.group.name}: more than {self.capacity:,} items wait, and {why}. Choose another "
+            "overflow policy (coalesce, drop_oldest, drop_newest, latest), or read from a source "
+            "that can be paused."
         )
 
     def _fail(self, error: Exception) -> None:
@@ -135,29 +140,20 @@ class Ring(Generic[T]):
 
     def _hold(self) -> None:
         with self._lock:
-            # The reader may have drained it on another thread since the push.
-            if not self._held and len(self.queue) >= self.capacity:
+            # The reader may have drained or cancelled it on another thread since the push.
+            if self.ended or len(self.queue) < self.capacity:
+                return
+            if not self._held:
                 self._held = True
                 self._held_since = self.loop.time()
                 self._pauses += 1
-                self.group.hold()
-            elif self._held:
-                # A source that was not known when the others were held is pushing.
-                self.group.hold()
+            # Also when held: a source that was not known then may be pushing now.
+            self.group.hold()
 
     def _wake(self) -> None:
         waiter, self._waiter = self._waiter, None
-        if waiter is None:
-            return
-        loop = waiter.get_loop()
-        try:
-            here = asyncio.get_running_loop() is loop
-        except RuntimeError:
-            here = False
-        if here:
-            _resolve(waiter)
-        else:
-            loop.call_soon_threadsafe(_resolve, waiter)
+        if waiter is not None:
+            resolve(waiter)
 
     # -- the reader's side ---------------------------------------------------------------------
 
@@ -226,8 +222,3 @@ class Ring(Generic[T]):
             pauses=self._pauses,
             paused_seconds=paused,
         )
-
-
-def _resolve(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator, Awaitable
 from contextvars import copy_context
-from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import reactivex
 from reactivex import abc
@@ -25,6 +24,9 @@ from rxwizard.demand.ring import Ring, Statistics
 from rxwizard.demand.scheduler import LoopScheduler
 from rxwizard.errors import ConfigError
 
+if TYPE_CHECKING:
+    from types import TracebackType
+
 T = TypeVar("T")
 
 #: Weight up to which COALESCE merges: some 64 screens of text that nobody has read yet.
@@ -34,23 +36,27 @@ MAX_MERGED_WEIGHT = 65_536
 class BoundedSubscriber(abc.ObserverBase[T], AsyncIterator[T], Generic[T]):
     """Read an observable with ``async for``, with a bound on what may wait.
 
-    A reader that is full holds every source above it that can be paused, through any operators; it
-    lets go when a quarter is left. Dropping it, also by ``break``, closes the source at once: on
-    CPython when the last reference goes, elsewhere with ``async with``.
+    Its rules, each with the tests that carry its number:
 
-    Its rules:
-
-    1. Items come in the order they were pushed, none twice; none is lost but by policy, and then it
-       is counted.
-    2. At most ``capacity - 1 + k`` items wait, where one push of the source expands to k.
-    3. Completion and errors come after the items that were pushed before them.
-    4. An error is raised to the reader as it is. After the end, reading gives the end again.
-    5. It is subscribed to one source, once.
-    6. After `cancel` nothing more is delivered, every held source is released, and the subscription
-       is disposed of. Calling it again does nothing.
-    7. A source that cannot be paused and outruns it is a MissingBackpressureError, never a growing
+    1. Items come in the order they were pushed, none twice. None is lost but by policy, and then
+       `statistics` counts it.
+    2. At most ``capacity - 1 + k`` items wait, where one push of a source expands to k; with
+       COALESCE one more, because it pauses only where merging ends.
+    3. A reader that is full holds every source above it that can be paused, through any operators.
+       It lets go when a quarter is left, when its source ends, and when it is cancelled.
+    4. Completion and errors come after the items that were pushed before them.
+    5. An error is raised to the reader as it is. After the end, reading gives the end again.
+    6. It is attached to one source, once. (By ``observable.subscribe(reader)`` it pauses its
+       sources too, but only what that returned can dispose of them. How often that is done cannot
+       be seen, so it cannot be tested.)
+    7. After `cancel` nothing more is delivered, every held source is released, and what `attach`
+       subscribed is disposed of. Calling it again does nothing; any thread may.
+    8. Dropping it, also by ``break``, cancels it: on CPython at once, when the last reference goes;
+       elsewhere with ``async with``, which everywhere waits until the source is closed.
+    9. A source that cannot be paused and outruns it is a MissingBackpressureError, never a growing
        queue.
-    8. Only one task reads it at a time.
+    10. One task reads it at a time: a second one that has to wait gets a RuntimeError. Its sources
+        push one at a time, as Rx demands of them; that they do cannot be tested.
 
     Args:
         capacity: Items that may wait, 1 or more.
@@ -143,7 +149,9 @@ class BoundedSubscriber(abc.ObserverBase[T], AsyncIterator[T], Generic[T]):
         gates = self._ring.group.gates
         self._ring.cancel()
         for gate in gates:
-            await gate.wait_finished()
+            # One that is still open goes on for others: the reader had a branch of a shared source.
+            if gate.closed:
+                await gate.wait_finished()
 
     async def __aenter__(self) -> Self:
         return self

@@ -12,4 +12,6 @@ from rxwizard.providers.vendors import Vendor as Vendor
 from rxwizard.providers.vendors import find_vendor as find_vendor
 
 #: The wire protocols, by the name the table of vendors uses.
-PROTOCOLS: dict[str, WireProtocol] = {protocol.name: protocol for protocol in (CHAT, MESSAGES, OLLAMA)}
+PROTOCOLS: dict[str, WireProtocol] = {
+    protocol.name: protocol for protocol in (CHAT, MESSAGES, OLLAMA)
+}

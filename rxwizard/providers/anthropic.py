@@ -7,7 +7,7 @@ from Vertex and from Bedrock in other envelopes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import SecretStr
 
@@ -18,6 +18,7 @@ from rxwizard.prompts import Image, Message, Prompt, Role, Tool
 from rxwizard.providers.protocol import RequestSettings, WireProtocol, WireRequest
 from rxwizard.providers.reader import Draft, Reader, ReaderOptions, counts
 from rxwizard.providers.requests import as_arguments, endpoint_of, without_none
+from rxwizard.providers.shape import as_object
 from rxwizard.providers.vendors import Vendor
 
 #: The API demands a limit. All current models allow this much; `max_tokens` sets another.
@@ -74,9 +75,7 @@ def _messages(prompt: Prompt) -> Iterator[dict[str, Any]]:
 
 
 def _message(message: Message) -> dict[str, Any]:
-    content: Any = message.content
-    if isinstance(content, tuple):
-        content = list(content)
+    content: Any = message.content if isinstance(message.content, str) else message.parts
     if message.role is Role.TOOL:
         result = {"type": "tool_result", "tool_use_id": message.tool_call_id, "content": content}
         return {"role": "user", "content": [result]}
@@ -113,7 +112,7 @@ class MessagesReader(Reader):
     as kind ``other``: they are no calls for the reader to answer.
     """
 
-    _finish_reasons = {
+    _finish_reasons: ClassVar[Mapping[object, FinishReason]] = {
         "end_turn": FinishReason.STOP,
         "stop_sequence": FinishReason.STOP,
         "max_tokens": FinishReason.LENGTH,
@@ -140,6 +139,7 @@ class MessagesReader(Reader):
                 and event["type"] == "content_block_delta"
                 and event["index"] == self._text_block
                 and len(delta) == 2
+                and "error" not in event
             ):
                 return text
         except (KeyError, TypeError):
@@ -147,10 +147,7 @@ class MessagesReader(Reader):
         return None
 
     def _error_in(self, event: Mapping[str, Any], name: str) -> object | None:
-        if event.get("type") == "error":
-            return event
-        # Bare errors of proxies have no type; events of the protocol always have one.
-        return super()._error_in(event, name) if "type" not in event else None
+        return event if event.get("type") == "error" else super()._error_in(event, name)
 
     def _sentinel(self, data: bytes) -> Iterator[Draft] | None:
         # OpenRouter's dialect ends with it, after message_stop
@@ -170,7 +167,7 @@ class MessagesReader(Reader):
                 self._count(message.get("usage"))
             case "message_delta":
                 self._count(event.get("usage"))
-                delta = event.get("delta") or {}
+                delta = as_object(event.get("delta"))
                 self._stop_reason = delta.get("stop_reason") or self._stop_reason
             case "message_stop":
                 self._finish(self._stop_reason)
@@ -186,6 +183,8 @@ class MessagesReader(Reader):
         match block.get("type"):
             case "text":
                 self._text_block = event.get("index")
+                # The template is of the block before: the next text makes one of its own.
+                self._template = None
                 if block.get("text"):
                     yield {"text": block["text"], "index": index}
                 for citation in block.get("citations") or ():
@@ -237,8 +236,7 @@ class MessagesReader(Reader):
         prompt = fresh
         if isinstance(fresh, int):
             prompt = fresh + sum(part for part in (read, written) if isinstance(part, int))
-        details = raw.get("output_tokens_details")
-        details = details if isinstance(details, Mapping) else {}
+        details = as_object(raw.get("output_tokens_details"))
         return counts(
             raw,
             prompt_tokens=prompt,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from rxwizard.chunks import ChunkKind, FinishReason, TokenUsage
 from rxwizard.decoders import SSEDecoder
@@ -24,6 +24,7 @@ from rxwizard.providers.requests import (
     function_tool,
     without_none,
 )
+from rxwizard.providers.shape import as_list, as_object, as_text, is_list, is_object, objects
 from rxwizard.providers.toolcalls import ToolCalls
 from rxwizard.providers.vendors import Vendor
 
@@ -70,10 +71,9 @@ def _messages(prompt: Prompt) -> Iterator[dict[str, Any]]:
 
 
 def _message(message: Message) -> dict[str, Any]:
-    content = message.content
     return {
         "role": message.role.value,
-        "content": list(content) if isinstance(content, tuple) else content,
+        "content": message.parts or message.content,
         **without_none(
             tool_calls=list(message.tool_calls) or None,
             tool_call_id=message.tool_call_id if message.role is Role.TOOL else None,
@@ -91,11 +91,12 @@ def _image(image: Image) -> dict[str, Any]:
 class ChatReader(Reader):
     """Read ``chat.completion.chunk`` events.
 
-    The answer is over when every choice that was seen has a finish reason; ``[DONE]`` or the end of
-    the body then ends the stream, because usage may still follow the finish reason.
+    The answer is over when every choice that was seen has a finish reason, or when one has and
+    ``[DONE]`` comes. Only ``[DONE]`` or the end of the body then ends the stream, because usage may
+    still follow the finish reason.
     """
 
-    _finish_reasons = {
+    _finish_reasons: ClassVar[Mapping[object, FinishReason]] = {
         "stop": FinishReason.STOP,
         "length": FinishReason.LENGTH,
         "model_length": FinishReason.LENGTH,
@@ -138,6 +139,7 @@ class ChatReader(Reader):
             and choice.get("logprobs") is None
             and event.get("usage") is None
             and "error" not in event
+            and "citations" not in event
         ):
             return text
         return None
@@ -145,23 +147,21 @@ class ChatReader(Reader):
     def _sentinel(self, data: bytes) -> Iterator[Draft] | None:
         if data != b"[DONE]":
             return None
-        if self._options.vendor.done_is_terminal:
+        # Where no finish reason was seen, [DONE] ends the body but not the answer. LiteLLM's proxy
+        # sends one for the first choice only.
+        if self._finished or self._options.vendor.done_is_terminal:
             self._finished = True
             self._open_choices.clear()
-        # Where no finish reason was seen, [DONE] ends the body but not the answer.
         self.done = self._is_finished
         return iter(())
 
     def _event(self, event: Mapping[str, Any]) -> Iterator[Draft]:
         self._identify(event.get("id"), event.get("model"))
-        groq = event.get("x_groq")
-        self._count(groq.get("usage") if isinstance(groq, Mapping) else None)
+        self._count(as_object(event.get("x_groq")).get("usage"))
         self._count(event.get("usage"))
         yield from self._new_citations(event.get("citations"))
-        choices = event.get("choices")
-        for choice in choices if isinstance(choices, list) else ():
-            if isinstance(choice, Mapping):
-                yield from self._choice(choice)
+        for choice in objects(event.get("choices")):
+            yield from self._choice(choice)
         if "choices" not in event and not self._usage_is_new:
             yield {"kind": ChunkKind.OTHER, "data": event}
 
@@ -169,7 +169,7 @@ class ChatReader(Reader):
         number = choice.get("index")
         number = number if isinstance(number, int) else 0
         delta = choice.get("delta")
-        if isinstance(delta, Mapping):
+        if is_object(delta):
             if number not in self._ended_choices:
                 self._open(number)
             drafts = list(self._delta(delta, number))
@@ -207,28 +207,20 @@ class ChatReader(Reader):
             raise DecodeError(message)
 
     def _delta(self, delta: Mapping[str, Any], number: int) -> Iterator[Draft]:
-        content = delta.get("content")
-        reasoning = self._reasoning(delta)
-        if reasoning:
+        if reasoning := self._reasoning(delta):
             yield {"kind": ChunkKind.REASONING, "reasoning": reasoning}
-        if isinstance(content, str):
-            if content:
-                yield {"text": content}
-        elif isinstance(content, list):
-            for part in content:
-                yield from self._part(part)
-        refusal = delta.get("refusal")
-        if isinstance(refusal, str) and refusal:
+        content = delta.get("content")
+        if text := as_text(content):
+            yield {"text": text}
+        for part in as_list(content):
+            yield from self._part(part)
+        if refusal := as_text(delta.get("refusal")):
             yield {"kind": ChunkKind.REFUSAL, "text": refusal}
-        calls = delta.get("tool_calls")
-        for call in calls if isinstance(calls, list) else ():
-            if isinstance(call, Mapping):
-                yield self._tool_call(call, number)
-        legacy = delta.get("function_call")
-        if isinstance(legacy, Mapping):
+        for call in objects(delta.get("tool_calls")):
+            yield self._tool_call(call, number)
+        if is_object(legacy := delta.get("function_call")):
             yield self._tool_call({"index": 0, "function": legacy}, number)
-        annotations = delta.get("annotations")
-        for annotation in annotations if isinstance(annotations, list) else ():
+        for annotation in as_list(delta.get("annotations")):
             yield {"kind": ChunkKind.CITATION, "data": annotation}
         unusual = {name: delta[name] for name in delta.keys() & _UNUSUAL if delta[name]}
         if unusual:
@@ -237,25 +229,19 @@ class ChatReader(Reader):
     def _reasoning(self, delta: Mapping[str, Any]) -> str:
         """Find the reasoning once, though some vendors send the same text in two fields."""
         for name in ("reasoning_content", "reasoning"):
-            text = delta.get(name)
-            if isinstance(text, str) and text:
+            if text := as_text(delta.get(name)):
                 self._saw_plain_reasoning = True
                 return text
-        details = delta.get("reasoning_details")
-        if self._saw_plain_reasoning or not isinstance(details, list):
+        if self._saw_plain_reasoning:
             return ""
-        texts = (
-            detail.get("text") or detail.get("summary")
-            for detail in details
-            if isinstance(detail, Mapping)
-        )
-        return "".join(text for text in texts if isinstance(text, str))
+        details = objects(delta.get("reasoning_details"))
+        return "".join(as_text(d.get("text")) or as_text(d.get("summary")) for d in details)
 
     def _part(self, part: object) -> Iterator[Draft]:
         """Read one content part of Mistral's list form."""
         if isinstance(part, str):
             yield {"text": part}
-        elif not isinstance(part, Mapping):
+        elif not is_object(part):
             yield {"kind": ChunkKind.OTHER, "data": part}
         elif part.get("type") == "text" and isinstance(part.get("text"), str):
             if part["text"]:
@@ -275,10 +261,9 @@ class ChatReader(Reader):
             is_whole = partial(self._response.arguments_are_whole, number)
             self._calls[number] = ToolCalls(is_whole)
         function = call.get("function")
-        if not isinstance(function, Mapping):
+        if not is_object(function):
             # A custom tool: its input is raw text.
-            custom = call.get("custom")
-            custom = custom if isinstance(custom, Mapping) else {}
+            custom = as_object(call.get("custom"))
             function = {"name": custom.get("name"), "arguments": custom.get("input")}
         delta = self._calls[number].delta(
             index=call.get("index"),
@@ -290,7 +275,7 @@ class ChatReader(Reader):
 
     def _new_citations(self, citations: object) -> Iterator[Draft]:
         """Give those that the event before did not have: Perplexity repeats the list each time."""
-        if isinstance(citations, list):
+        if is_list(citations):
             for citation in citations[self._citations :]:
                 yield {"kind": ChunkKind.CITATION, "data": citation}
             self._citations = max(self._citations, len(citations))
@@ -298,10 +283,8 @@ class ChatReader(Reader):
     def _usage_of(self, raw: Mapping[str, Any]) -> TokenUsage:
         prompt, completion = raw.get("prompt_tokens"), raw.get("completion_tokens")
         total = raw.get("total_tokens")
-        output = raw.get("completion_tokens_details")
-        output = output if isinstance(output, Mapping) else {}
-        cached = raw.get("prompt_tokens_details")
-        cached = cached if isinstance(cached, Mapping) else {}
+        output = as_object(raw.get("completion_tokens_details"))
+        cached = as_object(raw.get("prompt_tokens_details"))
         # DeepSeek on Azure tells the reasoning at the top level
         reasoning = output.get("reasoning_tokens", raw.get("reasoning_tokens"))
         if (
@@ -330,15 +313,13 @@ _UNUSUAL = {"executed_tools", "audio", "images", "media"}
 def _logprobs(choice: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Give the log probabilities, where there are any: many vendors send empty ones always."""
     logprobs = choice.get("logprobs")
-    return logprobs if isinstance(logprobs, Mapping) and any(logprobs.values()) else None
+    return logprobs if is_object(logprobs) and any(logprobs.values()) else None
 
 
 def _thinking(thinking: object) -> str:
     if isinstance(thinking, str):
         return thinking
-    parts = thinking if isinstance(thinking, list) else ()
-    texts = (part.get("text") for part in parts if isinstance(part, Mapping))
-    return "".join(text for text in texts if isinstance(text, str))
+    return "".join(as_text(part.get("text")) for part in objects(thinking))
 
 
 CHAT = WireProtocol("chat", request=chat_request, decoder=SSEDecoder, reader=ChatReader)

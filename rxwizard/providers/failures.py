@@ -24,11 +24,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
-
-from pydantic_core import from_json
+from collections.abc import Callable, Mapping
 
 from rxwizard.errors import (
     AuthenticationError,
@@ -41,10 +37,8 @@ from rxwizard.errors import (
     TokenLimitError,
     WizardError,
 )
+from rxwizard.providers.facts import HTTP_STATUS, Facts, parse_document, read_facts
 from rxwizard.providers.waits import retry_after
-
-#: Characters of a provider's words that an error keeps: enough for any sentence, not for a page.
-MAX_MESSAGE = 2000
 
 _TOKEN_LIMIT_CODES = {
     "context_length_exceeded",
@@ -63,7 +57,6 @@ _KEY_CODES = re.compile(
     r"|IncompleteSignature|MissingAuthenticationToken"
 )
 _KEY_WORDS = re.compile(r"API key not valid|(?:incorrect|invalid) API key", re.IGNORECASE)
-_HTTP_STATUS = re.compile(r"[45]\d\d")
 _NO_MODEL_CODES = {"model_not_found", "invalid_model"}
 _SPENT_CODES = {"insufficient_quota", "billing_not_active", "billing_hard_limit_reached"}
 
@@ -97,31 +90,6 @@ _REQUEST_ID_HEADERS = (
     "apim-request-id",
     "x-generation-id",
 )
-
-
-@dataclass(slots=True)
-class Facts:
-    """What a provider's error body says.
-
-    Attributes:
-        words: Its sentences, in order, without repeats.
-        codes: Its codes and type names, as text.
-        status: A number between 400 and 599 that it names.
-        details: The ``details`` list of a Google error.
-        request_id: The id inside the body.
-    """
-
-    words: list[str] = field(default_factory=list)
-    codes: list[str] = field(default_factory=list)
-    status: int | None = None
-    details: list[Any] = field(default_factory=list)
-    request_id: str | None = None
-
-    @property
-    def message(self) -> str:
-        """The words on one line, shortened."""
-        text = " ".join(": ".join(self.words).split())
-        return text if len(text) <= MAX_MESSAGE else text[:MAX_MESSAGE] + "…"
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:
@@ -162,18 +130,29 @@ def error_from_event(payload: object) -> WizardError:
     return _make(facts, status, {}, time.time())
 
 
+def conceal(error: WizardError, redact: Callable[[str], str]) -> None:
+    """Take every secret out of what an error shows, since servers echo what they were sent.
+
+    Its traceback so far and its causes go, too: frames hold what the server sent, and the HTTP
+    client's own errors show the headers of the request.
+    """
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    error.args = tuple(redact(part) if isinstance(part, str) else part for part in error.args)
+    for name in ("code", "request_id", "text"):
+        if isinstance(value := getattr(error, name, None), str):
+            setattr(error, name, redact(value))
+
+
 def _status_by_name(code: str) -> int | None:
     return 429 if code.startswith("rate_limit") else _STATUS_BY_NAME.get(code)
 
 
-def _make(
-    facts: Facts, status: int | None, headers: Mapping[str, str], now: float
-) -> WizardError:
+def _make(facts: Facts, status: int | None, headers: Mapping[str, str], now: float) -> WizardError:
     kind = _classify(status, facts)
     error = kind(
         facts.message,
         status=status,
-        code=next((code for code in facts.codes if not _HTTP_STATUS.fullmatch(code)), None),
+        code=next((code for code in facts.codes if not HTTP_STATUS.fullmatch(code)), None),
         retry_after=retry_after(headers, status, facts.details, now),
         request_id=request_id(headers) or facts.request_id,
     )
@@ -218,98 +197,3 @@ _BY_STATUS: dict[int | None, type[WizardError]] = {
     424: ProviderError,
     499: ProviderError,
 }
-
-
-def parse_document(body: bytes) -> object:
-    """Read a whole body: the JSON in it (also inside ``data:`` lines), the words of a page, text."""
-    text = body.decode("utf-8-sig", "replace").strip()
-    try:
-        return from_json(text)
-    except ValueError:
-        pass
-    data = "\n".join(
-        line[5:].strip() for line in text.splitlines() if line.startswith("data:")
-    )
-    if data:
-        try:
-            return from_json(data)
-        except ValueError:
-            text = data
-    return html_words(text) if looks_like_html(text) else text
-
-
-def looks_like_html(text: str) -> bool:
-    """Tell whether a text begins as a page does."""
-    return re.match(r"\s*<(?:!doctype|html|head|body|\?xml)", text, re.IGNORECASE) is not None
-
-
-def html_words(text: str) -> str:
-    """Give the words of an HTML page without its tags, styles and scripts."""
-    # The bound keeps a hostile page of unclosed tags from costing quadratic time.
-    text = re.sub(r"<(style|script)\b[^>]*>.*?</\1>", " ", text[:8192], flags=re.I | re.S)
-    return " ".join(re.sub(r"<[^>]*>", " ", text).split())
-
-
-def read_facts(payload: object) -> Facts:
-    """Read every error shape that providers are known to send."""
-    facts = Facts()
-    for part in _parts(payload):
-        if isinstance(part, str):
-            _say(facts, part)
-        else:
-            _read_object(facts, part)
-    return facts
-
-
-def _parts(payload: object, depth: int = 0) -> Iterator[str | Mapping[str, Any]]:
-    """Walk to the objects that tell of the error, the innermost first."""
-    if depth > 4:
-        return
-    if isinstance(payload, str):
-        yield payload
-    elif isinstance(payload, Mapping):
-        # "detail" is a string, a list of complaints (FastAPI) or an object, by vendor
-        for name in ("error", "errors", "detail"):
-            yield from _parts(payload.get(name), depth + 1)
-        yield payload
-    elif isinstance(payload, Sequence) and not isinstance(payload, bytes):
-        for item in payload[:8]:
-            yield from _parts(item, depth + 1)
-
-
-def _say(facts: Facts, words: object) -> None:
-    if isinstance(words, str) and (words := words.strip()):
-        short = words[: MAX_MESSAGE * 2]
-        if not any(short in said or said in short for said in facts.words):
-            facts.words.append(short)
-
-
-def _read_object(facts: Facts, part: Mapping[str, Any]) -> None:
-    for name in ("message", "Message", "msg", "originalMessage"):
-        _say(facts, part.get(name))
-    details = part.get("details")
-    if isinstance(details, list):
-        facts.details.extend(details)
-    else:
-        _say(facts, details)
-    metadata = part.get("metadata")
-    if isinstance(metadata, Mapping):
-        # OpenRouter says "Provider returned error" and hides that provider's words in here
-        _say(facts, metadata.get("raw"))
-    for name in ("code", "type", "status", "error_type", "reason", "status_code"):
-        _read_code(facts, part.get(name), names_status=name != "type")
-    _read_code(facts, part.get("raw_status_code"), names_status=True)
-    for detail in facts.details:
-        if isinstance(detail, Mapping) and isinstance(reason := detail.get("reason"), str):
-            facts.codes.append(reason)
-    if facts.request_id is None and isinstance(own_id := part.get("request_id"), str):
-        facts.request_id = own_id
-
-
-def _read_code(facts: Facts, code: object, *, names_status: bool) -> None:
-    if isinstance(code, str | int) and not isinstance(code, bool) and code != "":
-        text = str(code)[:200]
-        if text != "error" and text not in facts.codes:
-            facts.codes.append(text)
-        if names_status and facts.status is None and _HTTP_STATUS.fullmatch(text):
-            facts.status = int(text)

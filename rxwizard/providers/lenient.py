@@ -6,6 +6,8 @@ import json
 import re
 from typing import Any
 
+from rxwizard.providers.shape import is_list, is_object
+
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -28,8 +30,8 @@ def parse_leniently(text: str) -> Any:
 def _without_surrogates(value: Any) -> Any:
     if isinstance(value, str):
         return _LONE_SURROGATE.sub("\ufffd", value)
-    if isinstance(value, list):
+    if is_list(value):
         return [_without_surrogates(item) for item in value]
-    if isinstance(value, dict):
+    if is_object(value):
         return {_without_surrogates(k): _without_surrogates(v) for k, v in value.items()}
     return value

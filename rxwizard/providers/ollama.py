@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from rxwizard.chunks import ChunkKind, FinishReason, TokenUsage
 from rxwizard.decoders import JSONLinesDecoder
@@ -22,9 +22,9 @@ from rxwizard.providers.requests import (
     function_tool,
     without_none,
 )
+from rxwizard.providers.shape import as_object, as_text, is_object, objects
 from rxwizard.providers.toolcalls import ToolCalls
 from rxwizard.providers.vendors import Vendor
-
 
 # -- the request -----------------------------------------------------------------------------
 
@@ -65,7 +65,7 @@ def _messages(prompt: Prompt) -> Iterator[dict[str, Any]]:
         yield {"role": "system", "content": prompt.system}
     for message in prompt.history:
         yield _message(message)
-    images = []
+    images: list[str] = []
     for image in prompt.images:
         if image.data is None:
             problem = "Ollama takes images as bytes, not as URLs: use Image.from_bytes()."
@@ -75,10 +75,9 @@ def _messages(prompt: Prompt) -> Iterator[dict[str, Any]]:
 
 
 def _message(message: Message) -> dict[str, Any]:
-    content: Any = message.content
     return {
         "role": message.role.value,
-        "content": list(content) if isinstance(content, tuple) else content or "",
+        "content": message.parts or message.content or "",
         **without_none(tool_calls=list(message.tool_calls) or None),
     }
 
@@ -89,7 +88,7 @@ def _message(message: Message) -> dict[str, Any]:
 class OllamaReader(Reader):
     """Read the lines of one answer; the one with ``done: true`` is the terminal signal."""
 
-    _finish_reasons = {
+    _finish_reasons: ClassVar[Mapping[object, FinishReason]] = {
         "stop": FinishReason.STOP,
         "length": FinishReason.LENGTH,
     }
@@ -112,7 +111,7 @@ class OllamaReader(Reader):
     def _event(self, event: Mapping[str, Any]) -> Iterator[Draft]:
         self._identify(None, event.get("model"))
         message = event.get("message")
-        if isinstance(message, Mapping):
+        if is_object(message):
             yield from self._message(message)
         elif event.get("done") is not True:
             yield {"kind": ChunkKind.OTHER, "data": event}
@@ -122,15 +121,13 @@ class OllamaReader(Reader):
             self.done = True
 
     def _message(self, message: Mapping[str, Any]) -> Iterator[Draft]:
-        thinking, text = message.get("thinking"), message.get("content")
-        if isinstance(thinking, str) and thinking:
+        if thinking := as_text(message.get("thinking")):
             yield {"kind": ChunkKind.REASONING, "reasoning": thinking}
-        if isinstance(text, str) and text:
+        if text := as_text(message.get("content")):
             yield {"text": text}
-        calls = message.get("tool_calls")
-        for call in calls if isinstance(calls, list) else ():
+        for call in objects(message.get("tool_calls")):
             # Each is a whole call, so its number is its place; servers repeat index 0 for all.
-            function = call["function"]
+            function = as_object(call.get("function"))
             delta = self._calls.new(
                 call_id=call.get("id"),
                 name=function.get("name"),

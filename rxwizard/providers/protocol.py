@@ -25,8 +25,8 @@ class WireRequest:
 
     url: str
     body: Mapping[str, Any] = field(repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    secrets: Mapping[str, SecretStr] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    secrets: Mapping[str, SecretStr] = field(default_factory=dict[str, SecretStr])
 
 
 class RequestSettings(Protocol):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic_core import from_json
 
@@ -27,12 +27,23 @@ from rxwizard.chunks import (
 from rxwizard.decoders import Comment, Frame, JSONLine, ServerSentEvent, UnknownLines
 from rxwizard.errors import DecodeError, ProviderError, StreamInterruptedError, WizardError
 from rxwizard.fold import ResponseBuilder
-from rxwizard.providers.failures import error_from_event, html_words, looks_like_html
+from rxwizard.providers.facts import html_words, looks_like_html
+from rxwizard.providers.failures import conceal, error_from_event
 from rxwizard.providers.lenient import parse_leniently
+from rxwizard.providers.shape import is_object
 from rxwizard.providers.vendors import Vendor
 
 #: Characters of offending text that an error shows.
 _SHOWN = 200
+
+#: Characters that are kept of a body that is no stream: more than any error has.
+_STRAY = 4096
+
+#: What a document over several lines begins with.
+_OPENING = {"{", "["}
+
+#: What a line of an event stream begins with; half of one at the end is no message.
+_FIELDS = ("data", "event", "id", "retry")
 
 Draft = dict[str, Any]
 """The fields of a chunk that only the provider knows; the reader adds the rest."""
@@ -66,7 +77,7 @@ class Reader(ABC):
     """
 
     #: Unified finish reasons, by the provider's own. What is not in it is `FinishReason.OTHER`.
-    _finish_reasons: Mapping[object, FinishReason] = {}
+    _finish_reasons: ClassVar[Mapping[object, FinishReason]] = {}
 
     def __init__(self, options: ReaderOptions) -> None:
         self.done = False  #: the final chunk was given, or an error raised: read no further
@@ -84,6 +95,8 @@ class Reader(ABC):
         self._raw_reason: str | int | float | None = None
         self._stray = ""
         self._position = 0
+        #: The error to raise, if any; raised where no frame of the traceback holds what was read.
+        self._failures: list[WizardError] = []
 
     # -- what a provider says ----------------------------------------------------------------
 
@@ -109,7 +122,7 @@ class Reader(ABC):
             return event
         return event if name == "error" or event.get("object") == "error" else None
 
-    def _sentinel(self, data: bytes) -> Iterator[Draft] | None:
+    def _sentinel(self, data: bytes) -> Iterator[Draft] | None:  # noqa: ARG002 - most have none
         """Take data that is a mark rather than JSON, such as ``[DONE]``; None: it is no mark."""
         return None
 
@@ -131,7 +144,7 @@ class Reader(ABC):
         self._position = position
         response = self._response
         response.seen(self._source, at)
-        write_text = _ignore if response.check_limit() else response.write_text
+        write_text = _ignore if response.is_full(position) else response.write_text
         plain_text, template = self._plain_text, self._template
         for frame in frames:
             kind = frame.__class__
@@ -152,6 +165,11 @@ class Reader(ABC):
                         continue
                     yield from self._take(event, getattr(frame, "event", ""), at)
             if self.done:
+                if self._failures:
+                    # The frames of a traceback show what the server sent, and that may be the key.
+                    del frames, frame
+                    event = text = None
+                    raise self._failures.pop()
                 return
             template = self._template
 
@@ -163,7 +181,9 @@ class Reader(ABC):
         Raises:
             StreamInterruptedError: There was no terminal signal.
         """
-        yield from self.read(frames, at, position)
+        last = self.read(frames, at, position)
+        del frames
+        yield from last
         if self.done:
             return
         if self._is_finished:
@@ -175,6 +195,8 @@ class Reader(ABC):
             if not self._started:
                 what = "the response body was empty"
             yield from self._fail(StreamInterruptedError(f"{self._name}: {what}"), at)
+        if self._failures:
+            raise self._failures.pop()
 
     def cut(self, error: WizardError, at: float) -> Iterator[StreamChunk]:
         """Give the last chunks after the body broke off with `error`.
@@ -184,18 +206,27 @@ class Reader(ABC):
         """
         if not self.done:
             yield from self._fail(error, at)
+        del error
+        if self._failures:
+            raise self._failures.pop()
 
     # -- one event ---------------------------------------------------------------------------
 
     def _take(self, event: Any, name: str, at: float) -> Iterator[StreamChunk]:
-        if not isinstance(event, Mapping):
+        if not is_object(event):
+            if name == "error":
+                yield from self._fail(error_from_event(event), at)
+                return
             yield from self._begin(at, event)
             yield self._chunk({"kind": ChunkKind.OTHER, "data": event}, at, event)
             return
         wrong = self._error_in(event, name)
         if wrong is not None:
+            # OpenRouter tells the usage beside the error
+            self._count(event.get("usage"))
             yield from self._fail(error_from_event(wrong), at)
             return
+        drafts: list[Draft]
         try:
             drafts = list(self._event(event))
         except WizardError as error:
@@ -275,20 +306,25 @@ class Reader(ABC):
                 yield self._chunk({"kind": ChunkKind.HEARTBEAT, "data": words}, at)
             return
         text = frame.lines.decode("utf-8", "replace").strip()
-        # GPUStack sends a field named "error"; others send a bare JSON document
-        document = text.removeprefix("error:").strip()
+        if frame.complete or not any(name.startswith(text) for name in _FIELDS):
+            yield from self._stray_text(text, at)
+
+    def _stray_text(self, text: str, at: float) -> Iterator[StreamChunk]:
+        """Take text that is no event: an error, a part of one, or of a body that is no stream."""
+        # GPUStack sends a field named "error"; others send a bare JSON document, also over several
+        # lines, which end up here one by one where a line is a frame.
+        is_error = text.startswith("error:")
+        whole = text.removeprefix("error:") if is_error else f"{self._stray}\n{text}"
         try:
-            payload: object = from_json(document)
+            payload: object = from_json(whole)
         except ValueError:
-            payload = document
-        if text.startswith("error:") or (
-            isinstance(payload, Mapping) and self._error_in(payload, "")
-        ):
+            payload = whole.strip()
+        if is_error or (is_object(payload) and self._error_in(payload, "")):
             yield from self._fail(error_from_event(payload), at)
         elif self._started:
             yield self._chunk({"kind": ChunkKind.OTHER, "data": payload}, at)
         else:
-            self._stray = (self._stray + "\n" + text)[:4096].strip()
+            self._stray = whole[:_STRAY].strip()
 
     def _unparsed(self, frame: ServerSentEvent | JSONLine, at: float) -> Iterator[StreamChunk]:
         """Take a frame that is not strict JSON: a mark, forgivable JSON, or an error."""
@@ -304,6 +340,10 @@ class Reader(ABC):
                 yield self._final(at)
             return
         text = data.decode("utf-8", "replace")
+        begins = text in _OPENING and frame.complete
+        if isinstance(frame, JSONLine) and not self._started and (begins or self._stray):
+            yield from self._stray_text(text, at)
+            return
         try:
             event = parse_leniently(text)
         except ValueError as error:
@@ -311,8 +351,7 @@ class Reader(ABC):
                 problem: WizardError = self._no_stream(text)
             elif not frame.complete:
                 problem = StreamInterruptedError(
-                    f"{self._name}: the stream ended in the middle of an event: "
-                    f"{text[:_SHOWN]!r}"
+                    f"{self._name}: the stream ended in the middle of an event: {text[:_SHOWN]!r}"
                 )
             elif getattr(frame, "event", "") == "error":
                 problem = error_from_event(text)
@@ -337,12 +376,8 @@ class Reader(ABC):
         )
 
     def _fail(self, error: WizardError, at: float) -> Iterator[StreamChunk]:
-        """Raise `error` with the partial; after the terminal signal, warn and end well instead."""
-        error.args = tuple(
-            self._options.redact(part) if isinstance(part, str) else part for part in error.args
-        )
-        if isinstance(error, DecodeError) and error.text is not None:
-            error.text = self._options.redact(error.text)
+        """Have `error` raised, with the partial; after the terminal signal, warn and end well."""
+        conceal(error, self._options.redact)
         if self._is_finished:
             words = f"after the answer's end: {error}"
             yield self._chunk({"kind": ChunkKind.WARNING, "data": words}, at)
@@ -353,7 +388,7 @@ class Reader(ABC):
         error.request_id = error.request_id or self._source.request_id
         if self._seq:
             error.partial = self._response.build()
-        raise error
+        self._failures.append(error)
 
     # -- what providers call -----------------------------------------------------------------
 
@@ -388,7 +423,7 @@ class Reader(ABC):
 
     def _count(self, raw: object) -> None:
         """Bring the usage up to date with a newer object; one without counts changes nothing."""
-        if not isinstance(raw, Mapping):
+        if not is_object(raw):
             return
         merged = _merge(self._usage_raw, raw)
         usage = self._usage_of(merged)
@@ -403,7 +438,7 @@ def _merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(old)
     for name, value in new.items():
         before = merged.get(name)
-        if isinstance(value, Mapping) and isinstance(before, Mapping):
+        if is_object(value) and is_object(before):
             merged[name] = _merge(before, value)
         elif value is not None or name not in merged:
             merged[name] = value
@@ -417,7 +452,11 @@ def counts(raw: Mapping[str, Any], **counted: object) -> TokenUsage:
         for name, value in counted.items()
         if isinstance(value, int) and not isinstance(value, bool)
     }
-    if known and "total_tokens" not in known and {"prompt_tokens", "completion_tokens"} <= known.keys():
+    if (
+        known
+        and "total_tokens" not in known
+        and {"prompt_tokens", "completion_tokens"} <= known.keys()
+    ):
         known["total_tokens"] = known["prompt_tokens"] + known["completion_tokens"]
     return TokenUsage(**known, raw=dict(raw)) if known else TokenUsage()
 

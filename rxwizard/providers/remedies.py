@@ -13,6 +13,7 @@ from rxwizard.errors import (
     TokenLimitError,
     WizardError,
 )
+from rxwizard.providers.failures import conceal
 from rxwizard.providers.vendors import Vendor
 
 
@@ -25,12 +26,13 @@ def explain(
     """
     if error.provider is None:
         error.provider = vendor.name
-    words = redact(str(error.args[0])).strip()
+    words = str(error.args[0]).strip()
     if error.status is not None:
         said = f"{vendor.name}: {words}" if words else f"{vendor.name} says nothing but its status"
         words = f"{said} (HTTP {error.status}{f', at {url}' if not words else ''})."
     remedy = _remedy(error, vendor, model, url)
-    error.args = (redact(f"{words} {remedy}" if remedy else words), *error.args[1:])
+    error.args = (f"{words} {remedy}" if remedy else words, *error.args[1:])
+    conceal(error, redact)
 
 
 def _remedy(error: WizardError, vendor: Vendor, model: str, url: str) -> str:

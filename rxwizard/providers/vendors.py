@@ -59,8 +59,8 @@ def _own_first(name: str, suffix: str, others: tuple[str, ...]) -> tuple[str, ..
 
 # fmt: off
 _TABLE = (
-    Vendor(name="openai", endpoint="https://api.openai.com/v1", endpoints=("OPENAI_BASE_URL",), default_model="gpt-4.1-mini", max_tokens_field="max_completion_tokens"),
-    Vendor(name="anthropic", protocol="messages", endpoint="https://api.anthropic.com", endpoints=("ANTHROPIC_BASE_URL",), default_model="claude-sonnet-4-5"),
+    Vendor(name="openai", endpoint="https://api.openai.com/v1", endpoints=("OPENAI_BASE_URL",), default_model="gpt-5.4-mini", max_tokens_field="max_completion_tokens"),
+    Vendor(name="anthropic", protocol="messages", endpoint="https://api.anthropic.com", endpoints=("ANTHROPIC_BASE_URL",), default_model="claude-sonnet-5-5"),
     Vendor(name="ollama", protocol="ollama", endpoint="http://localhost:11434", endpoints=("OLLAMA_HOST",), key_required=False),
     Vendor(name="simulator", default_model="default", key_required=False, in_process=True),
 

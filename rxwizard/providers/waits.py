@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from rxwizard.providers.shape import as_object, as_text
+
 # Above these, a number of seconds is a moment: 1e9 s is 2001, and in milliseconds 1e11 is 1973.
 _EPOCH_SECONDS = 1e9
 _EPOCH_MILLISECONDS = 1e11
@@ -75,10 +77,9 @@ def _until(moment: datetime, now: float) -> float:
 def _retry_info(details: Iterable[Any]) -> float | None:
     """Read google.rpc.RetryInfo: ``{"retryDelay": "48.939935699s"}``."""
     for detail in details:
-        if isinstance(detail, Mapping) and isinstance(delay := detail.get("retryDelay"), str):
-            wait = _duration(delay)
-            if wait is not None:
-                return wait
+        wait = _duration(as_text(as_object(detail).get("retryDelay")))
+        if wait is not None:
+            return wait
     return None
 
 

@@ -1,0 +1,75 @@
+"""What a paused stream holds of memory, measured in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import multiprocessing
+import os
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import aiohttp
+
+from rxwizard import BoundedSubscriber, StreamChunk, StreamingClient
+from tests.benchmarks.paths import openai_client
+from tests.benchmarks.server import serving
+from tests.benchmarks.wires import openai_body
+
+
+def resident() -> int:
+    """Give the resident memory of this process, in bytes (Linux)."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def per_paused_stream(streams: int = 100) -> float:
+    """Measure the bytes a stream holds whose reader has taken one chunk and sleeps."""
+    spawn = multiprocessing.get_context("spawn")
+    mine, theirs = spawn.Pipe()
+    # 3 MB are far more than all buffers on the way can take. Event by event, as providers send.
+    with serving({"long": openai_body(10_000)}, {"long": float("inf")}) as url:
+        process = spawn.Process(target=_pause_many, args=(theirs, url, streams))
+        process.start()
+        theirs.close()  # so that a child that dies is an EOFError and not a wait for ever
+        try:
+            held = mine.recv()
+        finally:
+            process.join()
+            mine.close()
+    return float(held) / streams
+
+
+def _pause_many(pipe: Connection, url: str, streams: int) -> None:
+    pipe.send(asyncio.run(_pause(url, streams)))
+
+
+async def _pause(url: str, streams: int) -> int:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        client = openai_client(url, session, "long")
+        # The first streams pay for what is loaded and allocated once.
+        readers = await _paused(client, 20)
+        gc.collect()
+        before = resident()
+        readers += await _paused(client, streams)
+        gc.collect()
+        held = resident() - before
+        for reader in readers:
+            await reader.aclose()
+        return held
+
+
+async def _paused(client: StreamingClient, streams: int) -> list[BoundedSubscriber[StreamChunk]]:
+    readers = [client.generate_stream("Hello").bounded() for _ in range(streams)]
+    for reader in readers:
+        await anext(reader)
+    # Turns of the loop until all are full, and some more until the transports have stopped, too.
+    while not all(reader.statistics().pauses for reader in readers):
+        await _turns(10)
+    await _turns(200)
+    return readers
+
+
+async def _turns(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
