@@ -17,18 +17,20 @@ if TYPE_CHECKING:
 #: without an end are tables and code, which nobody wants to wait for.
 MAX_CHARACTERS = 1000
 
+_STOPS = ".!?…؟۔।"
+_WIDE = "。！？｡"
 _CLOSERS = "\"'”’»›)]}*_`」』）】》〉"
 _CLOSER = f"[{re.escape(_CLOSERS)}]"
 
 # Where a sentence may end; the white space after it belongs to it. A run is taken whole or not at
 # all, so that a text of nothing but dots costs linear time.
 _END = re.compile(
-    rf"(?P<stop>(?<![.!?…])[.!?…]++{_CLOSER}*+\s++)"  # a full stop counts before white space
-    rf"|(?P<wide>(?<![。！？｡])[。！？｡]++{_CLOSER}*+\s*+)"  # a CJK one always does
+    rf"(?P<stop>(?<![{_STOPS}])[{_STOPS}]++{_CLOSER}*+\s++)"  # it counts before white space
+    rf"|(?P<wide>(?<![{_WIDE}])[{_WIDE}]++{_CLOSER}*+\s*+)"  # a CJK one always does
     r"|(?P<blank>\n[ \t\r]*+\n\s*+)"  # a blank line ends a heading or a list
 )
 # Characters that are part of an end: where they stand last, more may follow.
-_ENDING = frozenset(f".!?…。！？｡{_CLOSERS}")
+_ENDING = frozenset(_STOPS + _WIDE + _CLOSERS)
 
 # Initials are one letter and need no list.
 _ABBREVIATIONS = frozenset(
@@ -51,7 +53,8 @@ def buffer_sentences(max_characters: int = MAX_CHARACTERS) -> Operator[StreamChu
 
     A sentence ends where the next one's first character has been seen, after
 
-    - ``.``, ``!``, ``?`` or ``…``, closing quotes or brackets, and white space;
+    - ``.``, ``!``, ``?``, ``…`` or what Arabic, Urdu and Hindi have for them, closing quotes or
+      brackets, and white space;
     - a CJK full stop (``。！？｡``), with or without white space;
     - a blank line.
 

@@ -95,12 +95,14 @@ class TokenUsage(_Value):
         raw = {**(self.raw or {}), **(newer.raw or {})} or None
         return merged.model_copy(update={"total_tokens": total, "raw": raw, "source": newer.source})
 
-    def __add__(self, other: TokenUsage) -> TokenUsage:
+    def __add__(self, other: object) -> TokenUsage:
         """Add up the usage of two *different* responses.
 
         A count that only one of them reports is taken as it is; `raw` is dropped, being neither's.
         One estimate makes the sum an estimate.
         """
+        if not isinstance(other, TokenUsage):
+            return NotImplemented
         counts: dict[str, Any] = {}
         for name in _COUNTS:
             mine, theirs = getattr(self, name), getattr(other, name)

@@ -221,6 +221,8 @@ class FallbackError(ExceptionGroup[WizardError], WizardError):
             retry_after=min(waits, default=None),
             partial=next((e.partial for e in reversed(exceptions) if e.partial), None),
         )
+        # A group is copied and pickled by both of its arguments.
+        self.args = (message or self._summary, list(exceptions))
 
     def derive(self, excs: Sequence[WizardError]) -> FallbackError:  # type: ignore[override]
         """Make a group of the same kind for `except*` and `split`."""

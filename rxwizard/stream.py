@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar, cast, overload
 
@@ -52,7 +52,7 @@ class Stream(Observable[T_co]):
 
     # -- reading -------------------------------------------------------------------------------
 
-    def __aiter__(self) -> AsyncIterator[T_co]:
+    def __aiter__(self) -> BoundedSubscriber[T_co]:
         return self._reader()
 
     def bounded(

@@ -78,7 +78,7 @@ class Reply:
                 rest = b"".join(buffered)
                 buffered.clear()
                 return rest
-            raise _in_body(error, self._timeouts) from _without_traceback(error)
+            raise _in_body(error, self._timeouts) from None
 
     async def error_body(self) -> bytes:
         """Give the first part of the body of an error reply, as far as it can be had."""
@@ -157,7 +157,7 @@ class Transport:
                     allow_redirects=False,
                 )
             except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-                raise _before_answer(error, request.url, timeouts) from _without_traceback(error)
+                raise _before_answer(error, request.url, timeouts) from None
             try:
                 yield Reply(response, timeouts)
             finally:
@@ -248,12 +248,3 @@ def _idle(what: str, timeouts: Timeouts) -> DeadlineError:
 def _words(error: BaseException) -> str:
     words = " ".join(str(error).split()) or type(error).__name__
     return words if words.endswith(".") else f"{words}."
-
-
-def _without_traceback(error: BaseException) -> BaseException:
-    """Drop the tracebacks of an error and its causes: their frames hold the request's headers."""
-    seen: BaseException | None = error
-    while seen is not None:
-        seen.__traceback__ = None
-        seen = seen.__cause__ or seen.__context__
-    return error

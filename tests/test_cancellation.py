@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import subprocess
 import sys
@@ -164,9 +163,7 @@ async def by_dropping_the_iterator(stream: Stream[StreamChunk], simulator: Simul
     await anext(reader)
     await reach(simulator)
     del reader
-    left_at = now()
-    gc.collect(0)  # for Pythons that do not count references
-    return left_at
+    return now()
 
 
 async def by_leaving_a_block(stream: Stream[StreamChunk], simulator: Simulator) -> float:
@@ -201,7 +198,9 @@ WAYS: list[Leave] = [
 
 
 def sockets() -> int:
-    """How many sockets this process has open."""
+    """How many sockets this process has open; 0 on systems that do not say."""
+    if not Path("/proc/self/fd").exists():
+        return 0
     links = (entry for entry in Path("/proc/self/fd").iterdir())
     return sum(1 for link in links if _target(link).startswith("socket:"))
 

@@ -91,7 +91,7 @@ async def test_other_streaming_settings_share_the_connections(connections: Conne
         for size in (1, 2, 3):
             other = one_client.with_streaming_config(StreamingConfig(size))
             reader = aiter(other.generate_stream("Hi"))
-            assert reader.statistics().capacity == size  # type: ignore[attr-defined]
+            assert reader.statistics().capacity == size
             await read_on(reader, [])
         async with other:
             await other.generate_complete("Hi")
@@ -148,6 +148,7 @@ async def test_closing_it_ends_a_stream_that_waits(own_session: bool) -> None:
             chunks = await read_some(reader, 3)
             await simulator.requests[0].held()
             await settle()
+        assert [task for task in asyncio.all_tasks() if "_Pump" in repr(task)] == []
         with pytest.raises(StreamInterruptedError, match="client was closed") as caught:
             await read_on(reader, chunks)
         await simulator.requests[0].gone()

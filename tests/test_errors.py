@@ -192,11 +192,6 @@ def test_a_fallback_error_is_caught_by_its_parts() -> None:
     assert [str(error) for error in caught] == ["a", "b"]
 
 
-@pytest.mark.xfail(
-    raises=TypeError,
-    reason="errors.py: WizardError.__init__ sets `args` to the message alone, and a group is "
-    "pickled by its args; FallbackError must put both back",
-)
 @pytest.mark.parametrize(
     "again",
     [lambda error: pickle.loads(pickle.dumps(error)), copy.copy, copy.deepcopy],

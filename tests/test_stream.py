@@ -93,7 +93,7 @@ async def test_what_is_composed_keeps_the_settings() -> None:
     stream = stream_of(reactivex.range(0, 5), StreamingConfig(7))
     reader = aiter(stream.pipe(rx.map(str)).filter(bool))
 
-    assert reader.statistics().capacity == 7  # type: ignore[attr-defined]
+    assert reader.statistics().capacity == 7
     assert [item async for item in reader] == ["0", "1", "2", "3", "4"]
 
 

@@ -16,9 +16,10 @@ from rxwizard.decoders import SSEDecoder
 from rxwizard.errors import ConfigError
 from rxwizard.prompts import Image, Message, Prompt, Role, Tool
 from rxwizard.providers.protocol import RequestSettings, WireProtocol, WireRequest
-from rxwizard.providers.reader import Draft, Reader, ReaderOptions, counts
+from rxwizard.providers.reader import Draft, Reader, ReaderOptions
 from rxwizard.providers.requests import as_arguments, endpoint_of, without_none
 from rxwizard.providers.shape import as_object
+from rxwizard.providers.usage import counts
 from rxwizard.providers.vendors import Vendor
 
 #: The API demands a limit. All current models allow this much; `max_tokens` sets another.

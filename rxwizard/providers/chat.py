@@ -16,7 +16,7 @@ from rxwizard.decoders import SSEDecoder
 from rxwizard.errors import DecodeError
 from rxwizard.prompts import Image, Message, Prompt, Role
 from rxwizard.providers.protocol import RequestSettings, WireProtocol, WireRequest
-from rxwizard.providers.reader import Draft, Reader, ReaderOptions, counts
+from rxwizard.providers.reader import Draft, Reader, ReaderOptions
 from rxwizard.providers.requests import (
     as_arguments,
     bearer,
@@ -26,6 +26,7 @@ from rxwizard.providers.requests import (
 )
 from rxwizard.providers.shape import as_list, as_object, as_text, is_list, is_object, objects
 from rxwizard.providers.toolcalls import ToolCalls
+from rxwizard.providers.usage import counts
 from rxwizard.providers.vendors import Vendor
 
 #: Answers to one prompt; OpenAI allows 128. A hostile server would make memory grow with more.
@@ -162,7 +163,7 @@ class ChatReader(Reader):
         yield from self._new_citations(event.get("citations"))
         for choice in objects(event.get("choices")):
             yield from self._choice(choice)
-        if "choices" not in event and not self._usage_is_new:
+        if "choices" not in event and not self._usage.is_news:
             yield {"kind": ChunkKind.OTHER, "data": event}
 
     def _choice(self, choice: Mapping[str, Any]) -> Iterator[Draft]:

@@ -14,7 +14,7 @@ from rxwizard.decoders import JSONLinesDecoder
 from rxwizard.errors import ConfigError
 from rxwizard.prompts import Message, Prompt
 from rxwizard.providers.protocol import RequestSettings, WireProtocol, WireRequest
-from rxwizard.providers.reader import Draft, Reader, ReaderOptions, counts
+from rxwizard.providers.reader import Draft, Reader, ReaderOptions
 from rxwizard.providers.requests import (
     as_arguments,
     bearer,
@@ -24,6 +24,7 @@ from rxwizard.providers.requests import (
 )
 from rxwizard.providers.shape import as_object, as_text, is_object, objects
 from rxwizard.providers.toolcalls import ToolCalls
+from rxwizard.providers.usage import counts
 from rxwizard.providers.vendors import Vendor
 
 # -- the request -----------------------------------------------------------------------------

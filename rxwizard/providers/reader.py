@@ -25,16 +25,14 @@ from rxwizard.chunks import (
     text_template,
 )
 from rxwizard.decoders import Comment, Frame, JSONLine, ServerSentEvent, UnknownLines
-from rxwizard.errors import DecodeError, ProviderError, StreamInterruptedError, WizardError
+from rxwizard.errors import ProviderError, StreamInterruptedError, WizardError
 from rxwizard.fold import ResponseBuilder
-from rxwizard.providers.facts import html_words, looks_like_html
 from rxwizard.providers.failures import conceal, error_from_event
 from rxwizard.providers.lenient import parse_leniently
 from rxwizard.providers.shape import is_object
+from rxwizard.providers.unreadable import cut_in_event, no_stream, unreadable
+from rxwizard.providers.usage import UsageCounter
 from rxwizard.providers.vendors import Vendor
-
-#: Characters of offending text that an error shows.
-_SHOWN = 200
 
 #: Characters that are kept of a body that is no stream: more than any error has.
 _STRAY = 4096
@@ -87,9 +85,7 @@ class Reader(ABC):
         self._seq = 0
         self._started = False
         self._template: dict[str, Any] | None = None
-        self._usage: TokenUsage | None = None
-        self._usage_raw: dict[str, Any] = {}
-        self._usage_is_new = False
+        self._usage = UsageCounter()
         self._finished = False
         self._reason: FinishReason | None = None
         self._raw_reason: str | int | float | None = None
@@ -189,7 +185,7 @@ class Reader(ABC):
         if self._is_finished:
             yield self._final(at)
         elif self._stray:
-            yield from self._fail(self._no_stream(self._stray), at)
+            yield from self._fail(no_stream(self._name, self._stray), at)
         else:
             what = "the stream ended before its terminal signal"
             if not self._started:
@@ -235,11 +231,10 @@ class Reader(ABC):
         except (AttributeError, LookupError, TypeError, ValueError):
             # A known event of unknown shape is an unknown event: shown, never an exception.
             drafts = [{"kind": ChunkKind.OTHER, "data": event}]
-        if self._usage_is_new and self._started and not self.done:
+        if self._usage.is_news and self._started and not self.done:
             if not drafts:
                 drafts.append({"kind": ChunkKind.USAGE})
-            drafts[-1]["usage"] = self._usage
-            self._usage_is_new = False
+            drafts[-1]["usage"] = self._usage.tell()
         yield from self._begin(at, event)
         for draft in drafts:
             yield self._chunk(draft, at, event)
@@ -250,9 +245,8 @@ class Reader(ABC):
         if not self._started:
             self._started = True
             draft: Draft = {"kind": ChunkKind.START}
-            if self._usage_is_new:
-                draft["usage"] = self._usage
-                self._usage_is_new = False
+            if self._usage.is_news:
+                draft["usage"] = self._usage.tell()
             yield self._chunk(draft, at, event)
 
     def _chunk(self, draft: Draft, at: float, event: object = None) -> StreamChunk:
@@ -289,7 +283,7 @@ class Reader(ABC):
             {
                 "kind": ChunkKind.FINAL,
                 "is_final": True,
-                "usage": self._usage,
+                "usage": self._usage.tell(),
                 "finish_reason": reason,
                 "raw_finish_reason": self._raw_reason,
                 "complete": True,
@@ -347,33 +341,14 @@ class Reader(ABC):
         try:
             event = parse_leniently(text)
         except ValueError as error:
-            if looks_like_html(text):
-                problem: WizardError = self._no_stream(text)
-            elif not frame.complete:
-                problem = StreamInterruptedError(
-                    f"{self._name}: the stream ended in the middle of an event: {text[:_SHOWN]!r}"
-                )
+            problem = unreadable(self._name, text, error, position=self._position)
+            if not frame.complete and not isinstance(problem, ProviderError):
+                problem = cut_in_event(self._name, text)
             elif getattr(frame, "event", "") == "error":
                 problem = error_from_event(text)
-            else:
-                problem = DecodeError(
-                    f"{self._name} sent an event that is not JSON ({error})",
-                    text=text[:_SHOWN],
-                    position=self._position,
-                )
             yield from self._fail(problem, at)
         else:
             yield from self._take(event, getattr(frame, "event", ""), at)
-
-    def _no_stream(self, text: str) -> WizardError:
-        """Make the error for a body that is no stream at all, though its status was 200."""
-        words = html_words(text) if looks_like_html(text) else " ".join(text.split())
-        what = "an HTML page" if looks_like_html(text) else "something else"
-        return ProviderError(
-            f"{self._name} answered with {what} instead of a stream: {words[:_SHOWN]!r}. "
-            "Check the endpoint.",
-            retryable=False,
-        )
 
     def _fail(self, error: WizardError, at: float) -> Iterator[StreamChunk]:
         """Have `error` raised, with the partial; after the terminal signal, warn and end well."""
@@ -422,43 +397,8 @@ class Reader(ABC):
         return self._finish_reasons.get(raw, FinishReason.OTHER), raw
 
     def _count(self, raw: object) -> None:
-        """Bring the usage up to date with a newer object; one without counts changes nothing."""
-        if not is_object(raw):
-            return
-        merged = _merge(self._usage_raw, raw)
-        usage = self._usage_of(merged)
-        if usage.model_fields_set:
-            self._usage_raw = merged
-            self._usage = usage
-            self._usage_is_new = True
-
-
-def _merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge usage by field: a null never replaces a count, objects are merged in turn."""
-    merged = dict(old)
-    for name, value in new.items():
-        before = merged.get(name)
-        if is_object(value) and is_object(before):
-            merged[name] = _merge(before, value)
-        elif value is not None or name not in merged:
-            merged[name] = value
-    return merged
-
-
-def counts(raw: Mapping[str, Any], **counted: object) -> TokenUsage:
-    """Make a usage of those counts that are whole numbers; the total is the sum if not told."""
-    known: dict[str, Any] = {
-        name: value
-        for name, value in counted.items()
-        if isinstance(value, int) and not isinstance(value, bool)
-    }
-    if (
-        known
-        and "total_tokens" not in known
-        and {"prompt_tokens", "completion_tokens"} <= known.keys()
-    ):
-        known["total_tokens"] = known["prompt_tokens"] + known["completion_tokens"]
-    return TokenUsage(**known, raw=dict(raw)) if known else TokenUsage()
+        """Bring the usage up to date with a newer object of the provider's."""
+        self._usage.count(raw, self._usage_of)
 
 
 def _ignore(_text: str) -> None:

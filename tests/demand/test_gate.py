@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from typing import Any
 
 import pytest
 import reactivex
@@ -165,8 +166,9 @@ async def test_gates_of_finished_sources_are_forgotten() -> None:
     reader.cancel()
 
 
-async def test_repeating_does_not_chain_dead_gates() -> None:
-    reader = BoundedSubscriber[int](8).attach(Numbers(3).pipe(rx.repeat()))
+@pytest.mark.parametrize(("again", "fails"), [(rx.repeat(), 0), (rx.retry(), 10**9)])
+async def test_resubscribing_does_not_chain_dead_gates(again: Any, fails: int) -> None:
+    reader = BoundedSubscriber[int](8).attach(Numbers(3, fails=fails).pipe(again))
     for _ in range(300):
         await anext(reader)
     (gate, *_) = reader._ring.group.gates

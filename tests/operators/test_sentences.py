@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 
 import pytest
@@ -127,6 +128,7 @@ def test_buffer_sentences_drops_a_rest_that_no_longer_counts(anew: StreamChunk) 
         ["**Bold.** ", "*Next.*"],
         ["It was 2024. ", "Then it was not."],
         ["你好。", "世界！」", "再见？", "好"],
+        ["كيف؟ ", "حالك۔ ", "नमस्ते। ", "आप"],
         ["全角。 ", "Half. ", "Width."],
         ["# Heading\n\n", "Text.\n\n", "- a\n- b\n\n", "End"],
         ["A line \r\n\r\n", "another"],
@@ -207,3 +209,17 @@ def test_joining_gives_the_text_and_cuts_change_nothing(
     assert given_out == sentences(text, max_characters=bound)
     assert given_out == sentences(*text, max_characters=bound)
     assert all(0 < len(sentence) <= bound for sentence in given_out)
+
+
+@pytest.mark.parametrize("unit", ["word ", "A b. ", ".", " ", "\n", "x", "。", '"'])
+def test_work_is_linear_whatever_the_text(unit: str) -> None:
+    def cpu_seconds(pieces: int) -> float:
+        source = rx.from_iterable([unit] * pieces).pipe(ops.buffer_sentences())
+        began = time.process_time()
+        source.subscribe(lambda _: None)
+        return time.process_time() - began
+
+    # Both are beyond the bound, so that the buffer is full; quadratic work would give 16.
+    few, many = min(cpu_seconds(2_000) for _ in range(3)), cpu_seconds(8_000)
+
+    assert many < 9 * few + 0.02

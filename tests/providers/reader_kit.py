@@ -102,9 +102,11 @@ def read(
                 break
         else:
             if cut is None:
-                take(reader.end(decoder.finish(), AT, decoder.position))
+                last = reader.end(decoder.finish(), AT, decoder.position)
             else:
-                take(reader.cut(cut, AT))
+                last = reader.cut(cut, AT)
+                cut = None  # else the error's traceback would hold the frame that holds the error
+            take(last)
     except WizardError as error:
         assert reader.done
         return Reading(chunks, error)
