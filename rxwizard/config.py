@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
@@ -61,6 +61,8 @@ class WizardConfig(_Settings):
     """Texts that end the answer where they appear."""
     seed: int | None = None
     """For repeatable sampling, where the provider offers that."""
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
+    """How long a reasoning model thinks; None: the provider's default."""
     headers: Mapping[str, str] = Field(default_factory=dict, repr=False)
     """More request headers, such as ``OpenAI-Organization``."""
     connect_timeout: float = Field(default=10.0, gt=0)
@@ -113,8 +115,8 @@ class WizardConfig(_Settings):
         ``WIZARD_MODEL`` names the model as ``provider:model``. Without it, the first provider of
         the table that has a key in the environment is taken, with its default model.
         ``WIZARD_TEMPERATURE``, ``WIZARD_TOP_P``, ``WIZARD_MAX_TOKENS``, ``WIZARD_SEED``,
-        ``WIZARD_CONNECT_TIMEOUT`` and ``WIZARD_IDLE_TIMEOUT`` (seconds) set the fields of these
-        names.
+        ``WIZARD_REASONING_EFFORT``, ``WIZARD_CONNECT_TIMEOUT`` and ``WIZARD_IDLE_TIMEOUT``
+        (seconds) set the fields of these names.
 
         Raises:
             ConfigError: No model is named and no key is set, or a setting cannot be used.
@@ -159,6 +161,7 @@ _FROM_ENVIRONMENT = (
     "top_p",
     "max_tokens",
     "seed",
+    "reasoning_effort",
     "connect_timeout",
     "idle_timeout",
 )

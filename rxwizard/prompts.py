@@ -85,6 +85,8 @@ class Prompt(_Value):
         history: What was said before, oldest first.
         tools: Functions the model may call; a `Tool`, or the provider's own form.
         images: Pictures that belong to the question.
+        json_mode: Whether the answer has to be a JSON document, of any form.
+        json_schema: The JSON Schema the answer has to follow; it implies `json_mode`.
         extra: Fields merged into the request body last, in the provider's own form.
 
     Raises:
@@ -96,6 +98,8 @@ class Prompt(_Value):
     history: tuple[Message, ...] = ()
     tools: tuple[Tool | Mapping[str, Any], ...] = ()
     images: tuple[Image, ...] = ()
+    json_mode: bool = False
+    json_schema: Mapping[str, Any] | None = None
     extra: Mapping[str, Any] = {}
 
     def __init__(self, text: str, **data: Any) -> None:

@@ -45,7 +45,7 @@ def piped(stream: Stream[StreamChunk]) -> Any:
 
 
 def fluent(stream: Stream[StreamChunk]) -> Any:
-    return aiter(stream.filter(lambda _: True).map(lambda chunk: chunk))  # type: ignore[call-overload]
+    return aiter(stream.filter(lambda _: True).map(lambda chunk: chunk))
 
 
 def bounded(stream: Stream[StreamChunk]) -> Any:

@@ -35,7 +35,8 @@ def messages_request(prompt: Prompt, settings: RequestSettings, vendor: Vendor) 
     """Make the request for a prompt.
 
     Raises:
-        ConfigError: A seed is set, which this API does not have.
+        ConfigError: A seed, JSON without a schema or an effort is asked for that this API does not
+            have.
     """
     if settings.seed is not None:
         message = "Anthropic has no seed: leave it out."
@@ -51,6 +52,7 @@ def messages_request(prompt: Prompt, settings: RequestSettings, vendor: Vendor) 
         temperature=settings.temperature,
         top_p=settings.top_p,
         stop_sequences=list(settings.stop) or None,
+        output_config=_output_config(prompt, settings) or None,
         tools=[_tool(tool) for tool in prompt.tools] or None,
     )
     key = settings.api_key
@@ -60,6 +62,20 @@ def messages_request(prompt: Prompt, settings: RequestSettings, vendor: Vendor) 
         headers={"anthropic-version": API_VERSION},
         secrets={"x-api-key": SecretStr(key.get_secret_value())} if key else {},
     )
+
+
+def _output_config(prompt: Prompt, settings: RequestSettings) -> dict[str, Any]:
+    config: dict[str, Any] = {}
+    if prompt.json_schema is not None:
+        config["format"] = {"type": "json_schema", "schema": dict(prompt.json_schema)}
+    elif prompt.json_mode:
+        message = "Anthropic has no JSON mode without a schema: give json_schema=."
+        raise ConfigError(message)
+    effort = settings.reasoning_effort
+    if effort in {"none", "minimal"}:
+        message = f"Anthropic has no reasoning effort {effort!r}: it begins at 'low'."
+        raise ConfigError(message)
+    return {**config, **without_none(effort=effort)}
 
 
 def _system_text(message: Message) -> str:

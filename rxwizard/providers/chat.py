@@ -47,6 +47,8 @@ def chat_request(prompt: Prompt, settings: RequestSettings, vendor: Vendor) -> W
         top_p=settings.top_p,
         stop=list(settings.stop) or None,
         seed=settings.seed,
+        reasoning_effort=settings.reasoning_effort,
+        response_format=_response_format(prompt),
         tools=[function_tool(tool) for tool in prompt.tools] or None,
     )
     if settings.max_tokens is not None:
@@ -56,6 +58,13 @@ def chat_request(prompt: Prompt, settings: RequestSettings, vendor: Vendor) -> W
         body={**body, **prompt.extra},
         secrets=bearer(settings.api_key),
     )
+
+
+def _response_format(prompt: Prompt) -> dict[str, Any] | None:
+    if prompt.json_schema is not None:
+        schema = {"name": "answer", "schema": dict(prompt.json_schema), "strict": True}
+        return {"type": "json_schema", "json_schema": schema}
+    return {"type": "json_object"} if prompt.json_mode else None
 
 
 def _messages(prompt: Prompt) -> Iterator[dict[str, Any]]:

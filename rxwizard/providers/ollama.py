@@ -48,6 +48,8 @@ def ollama_request(prompt: Prompt, settings: RequestSettings, vendor: Vendor) ->
         messages=[*_messages(prompt)],
         stream=True,
         options=options or None,
+        format=_format(prompt),
+        think=_think(settings.reasoning_effort),
         tools=[function_tool(tool) for tool in prompt.tools] or None,
     )
     endpoint = endpoint_of(settings, vendor)
@@ -59,6 +61,18 @@ def ollama_request(prompt: Prompt, settings: RequestSettings, vendor: Vendor) ->
         body={**body, **prompt.extra},
         secrets=bearer(settings.api_key),
     )
+
+
+def _format(prompt: Prompt) -> Any:
+    if prompt.json_schema is not None:
+        return dict(prompt.json_schema)
+    return "json" if prompt.json_mode else None
+
+
+def _think(effort: str | None) -> bool | str | None:
+    """Put the effort into Ollama's terms: on, off, or one of three levels."""
+    levels: dict[str, bool | str] = {"none": False, "minimal": "low", "xhigh": "high"}
+    return None if effort is None else levels.get(effort, effort)
 
 
 def _messages(prompt: Prompt) -> Iterator[dict[str, Any]]:

@@ -72,6 +72,11 @@ class RequestSettings(Protocol):
         """For repeatable sampling, where the provider offers that."""
         ...
 
+    @property
+    def reasoning_effort(self) -> str | None:
+        """How long a reasoning model thinks."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class WireProtocol:

@@ -9,8 +9,6 @@ import os
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-import aiohttp
-
 from rxwizard import BoundedSubscriber, StreamChunk, StreamingClient
 from tests.benchmarks.paths import openai_client
 from tests.benchmarks.server import serving
@@ -45,8 +43,7 @@ def _pause_many(pipe: Connection, url: str, streams: int) -> None:
 
 
 async def _pause(url: str, streams: int) -> int:
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        client = openai_client(url, session, "long")
+    async with openai_client(url, "long") as client:
         # The first streams pay for what is loaded and allocated once.
         readers = await _paused(client, 20)
         gc.collect()

@@ -51,13 +51,13 @@ async def five_operators(client: StreamingClient) -> int:
     return count
 
 
-def openai_client(url: str, session: aiohttp.ClientSession, name: str) -> StreamingClient:
+def openai_client(url: str, name: str) -> StreamingClient:
     """Make a client that asks for the body `name` in OpenAI's format."""
     config = WizardConfig(model="openai:gpt-4.1", api_key="sk-none", endpoint=f"{url}/{name}")
-    return StreamingClient(config, session=session)
+    return StreamingClient(config)
 
 
-def anthropic_client(url: str, session: aiohttp.ClientSession, name: str) -> StreamingClient:
+def anthropic_client(url: str, name: str) -> StreamingClient:
     """Make a client that asks for the body `name` in Anthropic's format."""
     config = WizardConfig(model="anthropic:claude", api_key="sk-none", endpoint=f"{url}/{name}")
-    return StreamingClient(config, session=session)
+    return StreamingClient(config)

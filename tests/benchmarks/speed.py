@@ -39,9 +39,11 @@ async def whole_path(chunks: int, rounds: int, *, with_peers: bool = False) -> W
     """Measure socket, decoding, chunks, five operators, bounded subscriber, ``async for``."""
     bodies = {"openai": openai_body(chunks), "anthropic": anthropic_body(chunks)}
     with serving(bodies) as url:
-        async with aiohttp.ClientSession() as session:
-            openai = openai_client(url, session, "openai")
-            anthropic = anthropic_client(url, session, "anthropic")
+        async with (
+            aiohttp.ClientSession() as session,
+            openai_client(url, "openai") as openai,
+            anthropic_client(url, "anthropic") as anthropic,
+        ):
             ways: dict[str, Way] = {
                 "openai, floor": partial(floor, f"{url}/openai", session),
                 "openai, bare": partial(bare, openai),
@@ -58,37 +60,36 @@ async def whole_path(chunks: int, rounds: int, *, with_peers: bool = False) -> W
 async def by_length(lengths: tuple[int, ...], rounds: int) -> dict[int, float]:
     """Measure the CPU time of answers of these numbers of chunks, in µs a chunk."""
     with serving({f"n{length}": openai_body(length) for length in lengths}) as url:
-        async with aiohttp.ClientSession() as session:
-            ways: dict[str, Way] = {
-                str(length): partial(five_operators, openai_client(url, session, f"n{length}"))
-                for length in lengths
-            }
-            times = await cpu_per_event(ways, rounds)
+        ways: dict[str, Way] = {
+            str(length): partial(five_operators, openai_client(url, f"n{length}"))
+            for length in lengths
+        }
+        times = await cpu_per_event(ways, rounds)
     return {length: times[str(length)] for length in lengths}
 
 
 async def tool_arguments(sizes: tuple[int, ...], rounds: int) -> dict[int, float]:
     """Measure the CPU time of assembling one tool call of these sizes, in µs a fragment."""
     with serving({f"t{size}": tool_body(size) for size in sizes}) as url:
-        async with aiohttp.ClientSession() as session:
 
-            async def complete(size: int) -> int:
-                client = openai_client(url, session, f"t{size}")
-                (call,) = (await client.generate_complete("Hello")).tool_calls
-                assert len(call.arguments["text"]) == size
-                return size // 16
+        async def complete(size: int) -> int:
+            response = await openai_client(url, f"t{size}").generate_complete("Hello")
+            (call,) = response.tool_calls
+            assert len(call.arguments["text"]) == size
+            return size // 16
 
-            ways: dict[str, Way] = {str(size): partial(complete, size) for size in sizes}
-            times = await cpu_per_event(ways, rounds)
+        ways: dict[str, Way] = {str(size): partial(complete, size) for size in sizes}
+        times = await cpu_per_event(ways, rounds)
     return {size: times[str(size)] for size in sizes}
 
 
 async def paced(rounds: int) -> dict[str, float]:
     """Measure many slow streams at once, in µs of CPU an event. To be run under uvloop."""
     with serving({"paced": openai_body(EVENTS)}, {"paced": PACE}) as url:
-        connector = aiohttp.TCPConnector(limit=0)
-        async with aiohttp.ClientSession(connector=connector) as session:
-            client = openai_client(url, session, "paced")
+        async with (
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
+            openai_client(url, "paced") as client,
+        ):
 
             async def all_at_once(way: Way) -> int:
                 return sum(await asyncio.gather(*(way() for _ in range(STREAMS))))

@@ -7,6 +7,7 @@ import dataclasses
 
 import pytest
 import reactivex
+from reactivex import operators as rx
 from reactivex.subject import Subject
 
 from rxwizard import BufferOverflowError, ConfigError, MissingBackpressureError, StreamChunk
@@ -103,7 +104,7 @@ async def test_error_bounds_the_weight_as_well() -> None:
 
 
 async def test_coalesce_loses_nothing_and_keeps_the_order() -> None:
-    text = Numbers(5000).pipe(reactivex.operators.map(lambda number: f"{number},"))
+    text = Numbers(5000).pipe(rx.map(lambda number: f"{number},"))
     reader = BoundedSubscriber[str](4, overflow="coalesce", merge=str.__add__, weigh=len)
     reader.attach(text)
     got: list[str] = []
@@ -122,7 +123,7 @@ async def test_coalesce_is_bounded_by_weight_and_pauses_there() -> None:
     source = Numbers()
     reader = BoundedSubscriber[str](
         1, overflow=Overflow.COALESCE, merge=str.__add__, weigh=len, max_weight=100
-    ).attach(source.pipe(reactivex.operators.map(lambda _: "0123456789")))
+    ).attach(source.pipe(rx.map(lambda _: "0123456789")))
     await settle()
 
     counted = reader.statistics()
@@ -218,7 +219,7 @@ def test_a_source_that_is_over_is_not_paused() -> None:
 
 
 async def test_a_stream_of_text_knows_how_to_merge() -> None:
-    words = Stream(Numbers(1000).pipe(reactivex.operators.map(str))._subscribe_core)
+    words = Stream(Numbers(1000).pipe(rx.map(str))._subscribe_core)
     reader = words.bounded(1, Overflow.COALESCE)
     await settle(300)
 
