@@ -34,7 +34,7 @@ _MAX_ERROR_BODY = 64 * 1024
 _LARGE_BODY = 128 * 1024
 
 
-#: Bytes taken from the kernel at a time: some hundred events. Half of it costs a tenth of the speed,
+#: Bytes taken from the kernel at a time: some hundred events. Half of it costs a tenth in speed,
 #: twice of it lets a paused stream hold over 100 KB when its server is far ahead.
 _RECEIVE_BYTES = 32 * 1024
 
