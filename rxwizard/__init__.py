@@ -4,6 +4,7 @@ from rxwizard.chunks import Choice as Choice
 from rxwizard.chunks import ChunkKind as ChunkKind
 from rxwizard.chunks import ChunkSource as ChunkSource
 from rxwizard.chunks import FinishReason as FinishReason
+from rxwizard.chunks import RateLimit as RateLimit
 from rxwizard.chunks import ResponseMetadata as ResponseMetadata
 from rxwizard.chunks import StreamChunk as StreamChunk
 from rxwizard.chunks import TokenUsage as TokenUsage

@@ -155,6 +155,17 @@ class ToolCall(_Value):
     """False where the text is not JSON, mostly because the token limit cut it."""
 
 
+class RateLimit(_Value):
+    """How much of one thing the provider still allows, as it says in its response headers."""
+
+    limit: int | None = None
+    """Allowed in one period."""
+    remaining: int | None = None
+    """Left of it."""
+    reset_after: float | None = None
+    """Seconds from the response until it is full again."""
+
+
 class ChunkSource(_Value):
     """Where chunks come from: one object, shared by the chunks of one response."""
 
@@ -169,6 +180,8 @@ class ChunkSource(_Value):
     """How many requests for the same answer came before this one."""
     requested_at: float | None = None
     """When the request was sent, in seconds of the event loop's monotonic clock."""
+    rate_limit: Mapping[str, RateLimit] | None = Field(default=None, repr=False)
+    """By what is limited (``requests``, ``tokens``, ...); None where the provider says nothing."""
 
 
 class StreamChunk(_Value):
@@ -223,6 +236,8 @@ class ResponseMetadata(_Value):
     """Seconds from sending the request to the first text, reasoning or tool call."""
     duration: float | None = None
     """Seconds from sending the request to the last chunk."""
+    rate_limit: Mapping[str, RateLimit] | None = None
+    """By what is limited (``requests``, ``tokens``, ...); None where the provider says nothing."""
 
 
 class Choice(_Value):

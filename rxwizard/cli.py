@@ -31,6 +31,7 @@ from rxwizard.errors import (
 from rxwizard.fold import ResponseBuilder
 from rxwizard.prompts import Prompt
 from rxwizard.providers import VENDORS
+from rxwizard.providers.listing import provider_table
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
@@ -47,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     options = _parser().parse_args(arguments)
     try:
+        if options.prompt == "providers":
+            return _list_providers()
         return _run(options)
     except InvalidPromptError as error:
         return _fail(error, _USAGE)
@@ -66,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         "provider with a key in the environment, else the built-in simulator.",
     )
     add = parser.add_argument
-    add("prompt", help='what to ask; "-" reads it from stdin')
+    add("prompt", help='what to ask; "-" reads it from stdin; "providers" lists whom to ask')
     add("-m", "--model", metavar="PROVIDER:MODEL", help="whom to ask: openai:gpt-5.4-mini")
     add("-s", "--system", metavar="TEXT", help="instructions that stand above the prompt")
     add("--max-tokens", type=int, metavar="N", help="most tokens the answer may have")
@@ -75,6 +78,17 @@ def _parser() -> argparse.ArgumentParser:
     add("-q", "--quiet", action="store_true", help="nothing on stderr but errors")
     add("--version", action="version", version=f"rxwizard {_version()}")
     return parser
+
+
+def _list_providers() -> int:
+    """Write the table of providers: name, protocol, variables of the key, endpoint."""
+    rows = provider_table()
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    output = _Output(as_json=False)
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        output.write("  ".join(cells).rstrip() + "\n")
+    return 0
 
 
 def _version() -> str:
@@ -177,18 +191,23 @@ class _Output:
         if chunk.kind is ChunkKind.WARNING:
             self.warnings.append(f"warning: {chunk.data}")
         if self._as_json:
-            self._write(f"{_as_json(chunk)}\n")
+            self.write(f"{_as_json(chunk)}\n")
         elif chunk.text and chunk.choice == 0:
-            self._write(chunk.text)
+            self.write(chunk.text)
 
     def end_line(self) -> None:
         """End the line that the answer left open, unless a write waits for a full pipe."""
         if self._is_writing and not _has_room():
             _drop_stdout()
         elif self._in_line:
-            self._write("\n")
+            self.write("\n")
 
-    def _write(self, text: str) -> None:
+    def write(self, text: str) -> None:
+        """Write and flush.
+
+        Raises:
+            _OutputError: Stdout cannot be written to.
+        """
         self._in_line = not text.endswith("\n")
         self._is_writing = True
         try:
@@ -293,12 +312,7 @@ def _known(count: int | None) -> str:
 
 def _fail(error: WizardError, code: int = _FAILED) -> int:
     """Say what went wrong and what to do about it, in one line."""
-    words, remedy = str(error), ""
-    if isinstance(error, StreamInterruptedError):
-        remedy = "The answer is not complete: ask again."
-    elif error.retryable and not any(known in words for known in ("heck ", "ry again")):
-        remedy = "Try again a little later."
-    _say(f"error: {words} {remedy}")
+    _say(f"error: {error}")
     return code
 
 

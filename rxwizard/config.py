@@ -226,6 +226,9 @@ class StreamingConfig(_Settings):
     cost in speed (``make bench``)."""
     heartbeats: bool = False
     """Whether pings and keep-alive comments become chunks of kind heartbeat."""
+    think_tags: bool = False
+    """Whether ``<think>`` in the text of an answer begins reasoning: some servers of open models
+    leave their tags where they are."""
     raw: bool = False
     """Whether each chunk carries the provider's whole event as `raw`."""
 

@@ -153,6 +153,7 @@ class ResponseBuilder:
                 response_id=source.response_id,
                 request_id=source.request_id,
                 attempt=source.attempt,
+                rate_limit=source.rate_limit,
                 time_to_first_token=_span(source.requested_at, self._first_at),
                 duration=_span(source.requested_at, self._last_at),
             ),

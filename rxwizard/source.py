@@ -19,6 +19,7 @@ from rxwizard.errors import StreamInterruptedError, WizardError
 from rxwizard.prompts import Prompt
 from rxwizard.providers import PROTOCOLS, Reader, ReaderOptions
 from rxwizard.providers.failures import error_from_response, request_id
+from rxwizard.providers.ratelimits import rate_limits
 from rxwizard.providers.remedies import explain
 from rxwizard.stream import Stream
 from rxwizard.transport import Reply, Timeouts, Transport
@@ -83,17 +84,18 @@ class Source:
         try:
             async with self.transport.post(request, timeouts, self.streaming.read_bufsize) as reply:
                 if not 200 <= reply.status < 300:
-                    body = await reply.error_body()
-                    raise error_from_response(reply.status, reply.headers, body)
+                    raise error_from_response(reply.status, reply.headers, await reply.error_body())
                 options = ReaderOptions(
                     vendor=vendor,
                     source=ChunkSource(
                         provider=vendor.name,
                         model=config.model_name,
                         request_id=request_id(reply.headers),
+                        rate_limit=rate_limits(reply.headers),
                         requested_at=requested_at,
                     ),
                     heartbeats=self.streaming.heartbeats,
+                    think_tags=self.streaming.think_tags,
                     raw=self.streaming.raw,
                     redact=redact,
                 )

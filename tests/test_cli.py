@@ -17,6 +17,7 @@ import pytest
 
 from rxwizard import StreamChunk
 from rxwizard.cli import main
+from rxwizard.providers.listing import provider_table
 from rxwizard.testing import (
     Close,
     Cut,
@@ -190,6 +191,15 @@ async def test_argument_that_is_not_text(simulator: SimulatorFactory) -> None:
 
     assert ended.code == 0
     assert (await sim.request()).json["messages"][0]["content"] == "caf\ufffd"
+
+
+async def test_providers_are_listed() -> None:
+    ended = await run("providers")
+    rows = [re.split(r" {2,}", line) for line in ended.out.splitlines()]
+
+    assert ended.code == 0
+    assert rows == [list(row) for row in provider_table()]
+    assert ["groq", "chat", "GROQ_API_KEY", "https://api.groq.com/openai/v1"] in rows
 
 
 def test_the_installed_command_is_this_one() -> None:

@@ -10,6 +10,7 @@ from rxwizard import (
     ChunkKind,
     ChunkSource,
     FinishReason,
+    RateLimit,
     StreamChunk,
     TokenUsage,
     ToolCallDelta,
@@ -127,6 +128,7 @@ def test_metadata_tells_who_and_how_long() -> None:
         request_id="q",
         attempt=1,
         requested_at=10.0,
+        rate_limit={"requests": RateLimit(remaining=7)},
     )
     response = fold(
         StreamChunk(kind=ChunkKind.START, source=source, at=10.5),
@@ -140,6 +142,7 @@ def test_metadata_tells_who_and_how_long() -> None:
         "response_id": "r",
         "request_id": "q",
         "attempt": 1,
+        "rate_limit": {"requests": {"limit": None, "remaining": 7, "reset_after": None}},
         "time_to_first_token": 1.0,
         "duration": 2.5,
     }

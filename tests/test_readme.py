@@ -109,11 +109,11 @@ def test_the_commands_exist() -> None:
 def row(vendor: Vendor) -> str:
     keys = ", ".join(f"`{name}`" for name in vendor.key_variables)
     if vendor.in_process:
-        return f"| `{vendor.name}` | none | in process |"
+        return f"| `{vendor.name}` | {vendor.protocol} | none | in process |"
     if not vendor.key_required:
         keys += " (optional)"
     where = f"`{vendor.endpoint}`" if vendor.endpoint else f"set `{vendor.endpoint_variables[0]}`"
-    return f"| `{vendor.name}` | {keys} | {where} |"
+    return f"| `{vendor.name}` | {vendor.protocol} | {keys} | {where} |"
 
 
 def table(header: str) -> list[str]:
@@ -122,7 +122,9 @@ def table(header: str) -> list[str]:
 
 
 def test_the_table_of_providers_is_that_of_the_code() -> None:
-    assert table("provider | key | endpoint") == [row(vendor) for vendor in VENDORS.values()]
+    assert table("provider | protocol | key | endpoint") == [
+        row(vendor) for vendor in VENDORS.values()
+    ]
 
 
 def test_the_table_of_operators_is_whole() -> None:

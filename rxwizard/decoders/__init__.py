@@ -6,6 +6,8 @@ The frames do not depend on where the slices were cut.
 
 from typing import Protocol, TypeVar
 
+from rxwizard.decoders.eventstream import EventStreamDecoder as EventStreamDecoder
+from rxwizard.decoders.eventstream import EventStreamMessage as EventStreamMessage
 from rxwizard.decoders.frames import Comment as Comment
 from rxwizard.decoders.frames import Frame as Frame
 from rxwizard.decoders.frames import JSONLine as JSONLine

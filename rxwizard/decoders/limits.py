@@ -21,6 +21,11 @@ def too_long(what: str, start: bytes | bytearray, limit: int, position: int) -> 
     """
     return DecodeError(
         f"{what} is longer than the limit of {limit:,} bytes",
-        text=start[:_SHOWN_BYTES].decode("utf-8", "replace"),
+        text=shown(start),
         position=position,
     )
+
+
+def shown(start: bytes | bytearray) -> str:
+    """Give as much of a frame as an error shows."""
+    return start[:_SHOWN_BYTES].decode("utf-8", "replace")

@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from pydantic import SecretStr
-
 from rxwizard.chunks import ChunkKind, FinishReason, TokenUsage, ToolCallDelta
 from rxwizard.decoders import SSEDecoder
 from rxwizard.errors import ConfigError
 from rxwizard.prompts import Image, Message, Prompt, Role, Tool
 from rxwizard.providers.protocol import RequestSettings, WireProtocol, WireRequest
 from rxwizard.providers.reader import Draft, Reader, ReaderOptions
-from rxwizard.providers.requests import as_arguments, endpoint_of, without_none
+from rxwizard.providers.requests import as_arguments, credentials, endpoint_of, without_none
 from rxwizard.providers.shape import as_object
 from rxwizard.providers.usage import counts
 from rxwizard.providers.vendors import Vendor
@@ -55,12 +53,11 @@ def messages_request(prompt: Prompt, settings: RequestSettings, vendor: Vendor) 
         output_config=_output_config(prompt, settings) or None,
         tools=[_tool(tool) for tool in prompt.tools] or None,
     )
-    key = settings.api_key
     return WireRequest(
         url=f"{endpoint_of(settings, vendor)}/v1/messages",
         body={**body, **prompt.extra},
         headers={"anthropic-version": API_VERSION},
-        secrets={"x-api-key": SecretStr(key.get_secret_value())} if key else {},
+        secrets=credentials(settings.api_key, vendor),
     )
 
 

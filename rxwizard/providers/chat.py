@@ -19,9 +19,10 @@ from rxwizard.providers.protocol import RequestSettings, WireProtocol, WireReque
 from rxwizard.providers.reader import Draft, Reader, ReaderOptions
 from rxwizard.providers.requests import (
     as_arguments,
-    bearer,
+    credentials,
     endpoint_of,
     function_tool,
+    under,
     without_none,
 )
 from rxwizard.providers.shape import as_list, as_object, as_text, is_list, is_object, objects
@@ -54,9 +55,9 @@ def chat_request(prompt: Prompt, settings: RequestSettings, vendor: Vendor) -> W
     if settings.max_tokens is not None:
         body[vendor.max_tokens_field] = settings.max_tokens
     return WireRequest(
-        url=f"{endpoint_of(settings, vendor)}/chat/completions",
+        url=under(endpoint_of(settings, vendor), "/chat/completions"),
         body={**body, **prompt.extra},
-        secrets=bearer(settings.api_key),
+        secrets=credentials(settings.api_key, vendor),
     )
 
 

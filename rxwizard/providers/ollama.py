@@ -17,7 +17,7 @@ from rxwizard.providers.protocol import RequestSettings, WireProtocol, WireReque
 from rxwizard.providers.reader import Draft, Reader, ReaderOptions
 from rxwizard.providers.requests import (
     as_arguments,
-    bearer,
+    credentials,
     endpoint_of,
     function_tool,
     without_none,
@@ -59,7 +59,7 @@ def ollama_request(prompt: Prompt, settings: RequestSettings, vendor: Vendor) ->
     return WireRequest(
         url=f"{endpoint}/api/chat",
         body={**body, **prompt.extra},
-        secrets=bearer(settings.api_key),
+        secrets=credentials(settings.api_key, vendor),
     )
 
 

@@ -30,6 +30,7 @@ from rxwizard.fold import ResponseBuilder
 from rxwizard.providers.failures import conceal, error_from_event
 from rxwizard.providers.lenient import parse_leniently
 from rxwizard.providers.shape import is_object
+from rxwizard.providers.thinktags import ThinkTags
 from rxwizard.providers.unreadable import cut_in_event, no_stream, unreadable
 from rxwizard.providers.usage import UsageCounter
 from rxwizard.providers.vendors import Vendor
@@ -56,6 +57,7 @@ class ReaderOptions:
         source: What is known of it before its first event.
         heartbeats: Whether pings and comments become chunks.
         raw: Whether each chunk carries the provider's whole event.
+        think_tags: Whether ``<think>`` in the text of an answer begins reasoning.
         redact: Takes every secret out of a text that is going to be shown.
     """
 
@@ -63,6 +65,7 @@ class ReaderOptions:
     source: ChunkSource
     heartbeats: bool = False
     raw: bool = False
+    think_tags: bool = False
     redact: Callable[[str], str] = str
 
 
@@ -91,6 +94,9 @@ class Reader(ABC):
         self._raw_reason: str | int | float | None = None
         self._stray = ""
         self._position = 0
+        self._tags: dict[int, ThinkTags] = {}
+        #: Whether a text chunk is nothing but its text.
+        self._is_quick = not options.raw and not options.think_tags
         #: The error to raise, if any; raised where no frame of the traceback holds what was read.
         self._failures: list[WizardError] = []
 
@@ -183,7 +189,7 @@ class Reader(ABC):
         if self.done:
             return
         if self._is_finished:
-            yield self._final(at)
+            yield from self._ending(at)
         elif self._stray:
             yield from self._fail(no_stream(self._name, self._stray), at)
         else:
@@ -236,10 +242,12 @@ class Reader(ABC):
                 drafts.append({"kind": ChunkKind.USAGE})
             drafts[-1]["usage"] = self._usage.tell()
         yield from self._begin(at, event)
+        if self._options.think_tags:
+            drafts = [part for draft in drafts for part in self._without_tags(draft)]
         for draft in drafts:
             yield self._chunk(draft, at, event)
         if self.done:
-            yield self._final(at)
+            yield from self._ending(at)
 
     def _begin(self, at: float, event: object) -> Iterator[StreamChunk]:
         if not self._started:
@@ -259,7 +267,7 @@ class Reader(ABC):
         )
         self._seq += 1
         self._response.add(chunk)
-        if chunk.kind is ChunkKind.TEXT and chunk.choice == 0 and not self._options.raw:
+        if chunk.kind is ChunkKind.TEXT and chunk.choice == 0 and self._is_quick:
             self._template = self._fitting_template(chunk.index)
         return chunk
 
@@ -269,6 +277,27 @@ class Reader(ABC):
         if old is not None and old["index"] == index and old["source"] is self._source:
             return old
         return text_template(self._source, index=index)
+
+    def _without_tags(self, draft: Draft) -> list[Draft]:
+        """Make reasoning of what stands between the tags in a draft's text."""
+        if not draft.get("text") or draft.get("kind", ChunkKind.TEXT) is not ChunkKind.TEXT:
+            return [draft]
+        choice = draft.get("choice", 0)
+        parts = self._tags.setdefault(choice, ThinkTags()).split(draft["text"])
+        if not parts and draft.keys() <= {"text", "choice", "index"}:
+            return []
+        bare = {**draft, "text": ""}
+        return [bare | _said(*part) for part in parts] or [bare]
+
+    def _held_back(self, at: float) -> Iterator[StreamChunk]:
+        """Give what might have become a tag, now that the answer is over."""
+        for choice, tags in self._tags.items():
+            for part in tags.flush():
+                yield self._chunk({"choice": choice, **_said(*part)}, at)
+
+    def _ending(self, at: float) -> Iterator[StreamChunk]:
+        yield from self._held_back(at)
+        yield self._final(at)
 
     def _final(self, at: float) -> StreamChunk:
         self.done = True
@@ -331,7 +360,7 @@ class Reader(ABC):
             for draft in drafts:
                 yield self._chunk(draft, at)
             if self.done:
-                yield self._final(at)
+                yield from self._ending(at)
             return
         text = data.decode("utf-8", "replace")
         begins = text in _OPENING and frame.complete
@@ -356,9 +385,10 @@ class Reader(ABC):
         if self._is_finished:
             words = f"after the answer's end: {error}"
             yield self._chunk({"kind": ChunkKind.WARNING, "data": words}, at)
-            yield self._final(at)
+            yield from self._ending(at)
             return
         self.done = True
+        yield from self._held_back(at)
         error.provider = self._options.vendor.name
         error.request_id = error.request_id or self._source.request_id
         if self._seq:
@@ -399,6 +429,12 @@ class Reader(ABC):
     def _count(self, raw: object) -> None:
         """Bring the usage up to date with a newer object of the provider's."""
         self._usage.count(raw, self._usage_of)
+
+
+def _said(is_reasoning: bool, text: str) -> Draft:
+    if is_reasoning:
+        return {"kind": ChunkKind.REASONING, "text": "", "reasoning": text}
+    return {"text": text}
 
 
 def _ignore(_text: str) -> None:

@@ -10,6 +10,7 @@ from rxwizard.errors import (
     OverloadedError,
     PermissionDeniedError,
     RateLimitError,
+    StreamInterruptedError,
     TokenLimitError,
     WizardError,
 )
@@ -50,6 +51,10 @@ def _remedy(error: WizardError, vendor: Vendor, model: str, url: str) -> str:
         case RateLimitError() | OverloadedError() if error.retry_after is not None:
             return f"Try again in {error.retry_after:g} seconds."
         case RateLimitError() | OverloadedError():
+            return "Try again a little later."
+        case StreamInterruptedError() if error.retryable:
+            return "Ask again."
+        case _ if error.retryable and "heck " not in str(error):
             return "Try again a little later."
         case _:
             return ""

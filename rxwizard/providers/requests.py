@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
 def without_none(**fields: Any) -> dict[str, Any]:
     """Make a dictionary of those fields that have a value: what is not set is not sent."""
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def credentials(key: SecretStr | None, vendor: Vendor) -> Mapping[str, SecretStr]:
+    """Make the header that carries the key, in the vendor's form; none without a key."""
+    if key is None:
+        return {}
+    if vendor.key_header == "Authorization":
+        return bearer(key)
+    return {vendor.key_header: SecretStr(key.get_secret_value())}
 
 
 def bearer(key: SecretStr | None) -> Mapping[str, SecretStr]:
@@ -39,7 +49,16 @@ def endpoint_of(settings: RequestSettings, vendor: Vendor) -> str:
         names = " or ".join(vendor.endpoint_variables)
         message = f'The provider "{vendor.name}" needs an endpoint: set {names}, or pass endpoint=.'
         raise ConfigError(message)
-    return endpoint.rstrip("/")
+    endpoint = endpoint.rstrip("/")
+    if vendor.endpoint_path and not urlsplit(endpoint).path:
+        endpoint += vendor.endpoint_path
+    return endpoint
+
+
+def under(endpoint: str, path: str) -> str:
+    """Put a path behind a base URL; a query (Azure's ``?api-version=``) stays at the end."""
+    base, mark, query = endpoint.partition("?")
+    return f"{base.rstrip('/')}{path}{mark}{query}"
 
 
 def as_arguments(arguments: object) -> str | None:

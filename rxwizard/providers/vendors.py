@@ -19,7 +19,10 @@ class Vendor:
         protocol: The wire protocol it speaks, a key of `rxwizard.providers.PROTOCOLS`.
         endpoint: Base URL as the vendor's own SDK takes it; None where there is no default.
         keys: Environment variables that hold the API key, first one set wins.
+        endpoint_path: What is added to an endpoint that names only a host, for vendors whose own
+            variable holds no more.
         endpoints: Environment variables that hold the endpoint, first one set wins.
+        key_header: The header that carries the key; ``Authorization`` carries it as a bearer token.
         key_required: Whether a request without a key can never succeed.
         default_model: The model taken where nobody names one; None: one must be named.
         done_is_terminal: Whether ``[DONE]`` alone ends an answer, for vendors that send no finish
@@ -32,8 +35,10 @@ class Vendor:
     name: str
     protocol: str = "chat"
     endpoint: str | None = None
+    endpoint_path: str = ""
     keys: tuple[str, ...] = ()
     endpoints: tuple[str, ...] = ()
+    key_header: str = "Authorization"
     key_required: bool = True
     default_model: str | None = None
     done_is_terminal: bool = False
@@ -60,11 +65,12 @@ def _own_first(name: str, suffix: str, others: tuple[str, ...]) -> tuple[str, ..
 # fmt: off
 _TABLE = (
     Vendor(name="openai", endpoint="https://api.openai.com/v1", endpoints=("OPENAI_BASE_URL",), default_model="gpt-5.4-mini", max_tokens_field="max_completion_tokens"),
-    Vendor(name="anthropic", protocol="messages", endpoint="https://api.anthropic.com", endpoints=("ANTHROPIC_BASE_URL",), default_model="claude-sonnet-5-5"),
+    Vendor(name="anthropic", protocol="messages", key_header="x-api-key", endpoint="https://api.anthropic.com", endpoints=("ANTHROPIC_BASE_URL",), default_model="claude-sonnet-5-5"),
     Vendor(name="ollama", protocol="ollama", endpoint="http://localhost:11434", endpoints=("OLLAMA_HOST",), key_required=False),
     Vendor(name="simulator", default_model="default", key_required=False, in_process=True),
 
     Vendor(name="openai-compatible", key_required=False, done_is_terminal=True),
+    Vendor(name="azure", keys=("AZURE_OPENAI_API_KEY",), endpoints=("AZURE_OPENAI_ENDPOINT",), endpoint_path="/openai/v1", key_header="api-key", max_tokens_field="max_completion_tokens"),
     Vendor(name="alibaba", endpoint="https://dashscope-intl.aliyuncs.com/compatible-mode/v1", keys=("DASHSCOPE_API_KEY",)),
     Vendor(name="cerebras", endpoint="https://api.cerebras.ai/v1"),
     Vendor(name="deepseek", endpoint="https://api.deepseek.com", default_model="deepseek-chat"),

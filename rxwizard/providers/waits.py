@@ -91,13 +91,19 @@ def _longest_reset(headers: Mapping[str, str], now: float) -> float | None:
         left = headers.get(name.replace("reset", "remaining"))
         if left is not None and _number(left) != 0:
             continue
-        wait = _reset(text.strip(), now)
+        wait = reset_after(text, now)
         if wait is not None:
             waits.append(wait)
     return max(waits, default=None)
 
 
-def _reset(text: str, now: float) -> float | None:
+def reset_after(text: str, now: float) -> float | None:
+    """Read when a limit is full again, in any vendor's form: the seconds until then, or None.
+
+    ``120ms``, ``6s``, ``1m2s`` (OpenAI, Groq), RFC 3339 (Anthropic), whole seconds (Azure), epoch
+    milliseconds (OpenRouter).
+    """
+    text = text.strip()
     value = _number(text)
     if value is not None:
         if value >= _EPOCH_MILLISECONDS:

@@ -347,7 +347,9 @@ async def test_bodies_are_json_whatever_the_prompt_holds(model: str) -> None:
 
 CHAT_VENDORS = [v.name for v in VENDORS.values() if v.protocol == "chat" and not v.in_process]
 #: What differs from `max_tokens`, and who needs not be asked for usage.
-MAX_TOKENS_FIELD = {"openai": "max_completion_tokens"}
+MAX_TOKENS_FIELD = {"openai": "max_completion_tokens", "azure": "max_completion_tokens"}
+#: How the key is sent, where it is no bearer token.
+KEY_HEADERS = {"azure": ("api-key", KEY)}
 TELLS_USAGE_UNASKED = {"mistral", "perplexity"}
 
 
@@ -357,10 +359,26 @@ async def test_every_vendor_of_the_table_is_asked_the_same_way(name: str) -> Non
     sent = await request_for(config_of(f"{name}:org/m:free", max_tokens=9, **own_endpoint))
 
     assert sent.url == f"{VENDORS[name].endpoint or 'http://x.example/v1'}/chat/completions"
-    assert sent.headers["Authorization"] == f"Bearer {KEY}"
+    header, value = KEY_HEADERS.get(name, ("Authorization", f"Bearer {KEY}"))
+    assert sent.headers[header] == value
     assert sent.body["model"] == "org/m:free"
     assert sent.body[MAX_TOKENS_FIELD.get(name, "max_tokens")] == 9
     assert ("stream_options" in sent.body) == (name not in TELLS_USAGE_UNASKED)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "url"),
+    [
+        ("https://r.openai.azure.com", "https://r.openai.azure.com/openai/v1/chat/completions"),
+        ("https://r.openai.azure.com/", "https://r.openai.azure.com/openai/v1/chat/completions"),
+        (
+            "https://r.services.ai.azure.com/models?api-version=2024-05-01-preview",
+            "https://r.services.ai.azure.com/models/chat/completions?api-version=2024-05-01-preview",
+        ),
+    ],
+)
+async def test_azure_takes_a_host_or_a_whole_path(endpoint: str, url: str) -> None:
+    assert (await request_for(config_of("azure:m", endpoint=endpoint))).url == url
 
 
 @pytest.mark.parametrize("name", ["vllm", "llamacpp", "lmstudio", "openai-compatible"])
