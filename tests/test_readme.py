@@ -99,7 +99,7 @@ def test_the_commands_exist() -> None:
             case _:
                 pass
 
-    assert parsed == 6
+    assert parsed == 7
     assert {"make demo", "make test"} <= {*cells}
     extras = {*re.findall(r"\.\[(\w+)\]", README), *re.findall(r"--extra (\w+)", README)}
     assert extras == {"dev"}
