@@ -53,12 +53,16 @@ def reasoning() -> Operator[StreamChunk, str]:
     return choose(thought)
 
 
+#: What makes an answer start anew: a retry of RxPY's is seen by its second start.
+_ANEW = {ChunkKind.START, ChunkKind.RETRACT}
+
+
 def accumulate() -> Operator[StreamChunk | str, str]:
     """Give the whole answer so far, each time it grows: what a display shows.
 
     Takes chunks, or strings such as those of `text`. With chunks it is the visible text of choice
-    0, which starts anew at a chunk of a newer epoch; a retraction gives the empty string, since
-    what was shown no longer counts.
+    0, which starts anew at a chunk of a newer epoch and at a second start. A retraction gives the
+    empty string, since what was shown no longer counts.
 
     .. marble::
         --a----b----c--|
@@ -80,7 +84,7 @@ def accumulate() -> Operator[StreamChunk | str, str]:
             nonlocal answer, epoch
             if isinstance(item, str):
                 return (answer.send(item),) if item else ()
-            if item.kind is ChunkKind.RETRACT or item.epoch > epoch:
+            if item.kind in _ANEW or item.epoch > epoch:
                 epoch = item.epoch
                 answer = _growing()
                 empty = next(answer)

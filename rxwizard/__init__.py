@@ -44,4 +44,5 @@ from rxwizard.prompts import Message as Message
 from rxwizard.prompts import Prompt as Prompt
 from rxwizard.prompts import Role as Role
 from rxwizard.prompts import Tool as Tool
+from rxwizard.providers import register_provider as register_provider
 from rxwizard.stream import Stream as Stream

@@ -220,7 +220,8 @@ class StreamChunk(_Value):
     """When the bytes were read, in seconds of the event loop's monotonic clock."""
     source: ChunkSource = Field(default=ChunkSource(), repr=False)
     data: Any = None
-    """What belongs to the kinds citation, warning and other; with text, ``{"logprobs": ...}``."""
+    """What belongs to the kinds citation, warning and other; with text, ``{"logprobs": ...}``; with
+    Gemini's text, reasoning and calls ``{"thoughtSignature": ...}``, which it wants sent back."""
     raw: Any = Field(default=None, repr=False)
     """The provider's whole event; only with ``StreamingConfig(raw=True)``."""
 

@@ -7,7 +7,6 @@ where whoever read stdout went away.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import io
 import json
@@ -16,9 +15,9 @@ import select
 import signal
 import sys
 from contextlib import contextmanager, suppress
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+from rxwizard.arguments import parser
 from rxwizard.chunks import ChunkKind, FinishReason, StreamChunk, TokenUsage, WizardResponse
 from rxwizard.client import StreamingClient
 from rxwizard.config import WizardConfig, default_model
@@ -34,6 +33,7 @@ from rxwizard.providers import VENDORS
 from rxwizard.providers.listing import provider_table
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Generator, Iterable, Sequence
     from types import FrameType
 
@@ -42,11 +42,12 @@ _FAILED, _USAGE, _INTERRUPTED, _BROKEN_PIPE = 1, 2, 128 + 2, 128 + 13
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; None: with the arguments of this process. Gives the exit code."""
+    _replace_what_is_closed()
     for stream in (sys.stdout, sys.stderr, sys.stdin):
         if isinstance(stream, io.TextIOWrapper):
             # What a terminal or a pipe cannot show must not end an answer.
             stream.reconfigure(errors="replace")
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         if options.prompt == "providers":
             return _list_providers()
@@ -61,23 +62,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _INTERRUPTED
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="rxwizard",
-        description="Stream a model's answer to the terminal.",
-        epilog="The model is --model, else WIZARD_MODEL, else the default model of the first "
-        "provider with a key in the environment, else the built-in simulator.",
-    )
-    add = parser.add_argument
-    add("prompt", help='what to ask; "-" reads it from stdin; "providers" lists whom to ask')
-    add("-m", "--model", metavar="PROVIDER:MODEL", help="whom to ask: openai:gpt-5.4-mini")
-    add("-s", "--system", metavar="TEXT", help="instructions that stand above the prompt")
-    add("--max-tokens", type=int, metavar="N", help="most tokens the answer may have")
-    add("--temperature", type=float, metavar="T", help="sampling temperature, 0 to 2")
-    add("--json", action="store_true", help="write each chunk as one line of JSON")
-    add("-q", "--quiet", action="store_true", help="nothing on stderr but errors")
-    add("--version", action="version", version=f"rxwizard {_version()}")
-    return parser
+def _replace_what_is_closed() -> None:
+    """Open the null device for each of the three streams that this process was started without.
+
+    Python has None there, and would give their numbers to the next file or socket.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            handle = os.open(os.devnull, os.O_RDWR)
+            if handle != number:
+                os.dup2(handle, number)
+                os.close(handle)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
 def _list_providers() -> int:
@@ -89,13 +85,6 @@ def _list_providers() -> int:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         output.write("  ".join(cells).rstrip() + "\n")
     return 0
-
-
-def _version() -> str:
-    try:
-        return version("rxwizard")
-    except PackageNotFoundError:  # a checkout that was never installed
-        return "(not installed)"
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -171,6 +160,10 @@ async def _stream(
                 output.show(chunk)
 
 
+#: A model's words must not steer a terminal: control characters become U+FFFD there.
+_HARMLESS = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+
+
 class _Output:
     """Stdout, flushed after each chunk."""
 
@@ -178,6 +171,7 @@ class _Output:
         self.has_begun = False
         self.warnings: list[str] = []
         self._as_json = as_json
+        self._is_terminal = sys.stdout.isatty()
         self._is_writing = False
         self._in_line = False
 
@@ -193,7 +187,7 @@ class _Output:
         if self._as_json:
             self.write(f"{_as_json(chunk)}\n")
         elif chunk.text and chunk.choice == 0:
-            self.write(chunk.text)
+            self.write(chunk.text.translate(_HARMLESS) if self._is_terminal else chunk.text)
 
     def end_line(self) -> None:
         """End the line that the answer left open, unless a write waits for a full pipe."""
@@ -280,7 +274,9 @@ def _as_json(chunk: StreamChunk) -> str:
     """
     fields = chunk.model_dump(mode="json", exclude_defaults=True)
     always = {"seq": chunk.seq, "kind": chunk.kind.value, "text": chunk.text}
-    return json.dumps(always | fields, ensure_ascii=False, separators=(",", ":"))
+    # Escapes lose nothing where stdout cannot show a character; a "?" would.
+    plain = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    return json.dumps(always | fields, ensure_ascii=not plain, separators=(",", ":"))
 
 
 def _status(response: WizardResponse, provider: str, ending: str) -> str:

@@ -79,7 +79,7 @@ class WizardConfig(_Settings):
             data["api_key"] = _first_set(vendor.key_variables)
             _hide_key(data)
         if data.get("endpoint") is None:
-            data["endpoint"] = _first_set(vendor.endpoint_variables)
+            data["endpoint"] = _first_set(vendor.endpoint_variables) or _regional(vendor)
         super().__init__(**{"model": model, **data})
         key = self.api_key
         is_empty = key is not None and not key.get_secret_value()
@@ -95,10 +95,18 @@ class WizardConfig(_Settings):
         if key is None:
             return None
         text = key.get_secret_value().strip()
+        if text and not text.strip("*"):
+            message = "the key is masked: it comes from a repr or a dump, which never show it"
+            raise ValueError(message)
         if not text.isascii() or not text.isprintable():
             message = "the key has characters that no HTTP header can carry"
             raise ValueError(message)
         return SecretStr(text)
+
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _one_or_several(cls, stop: object) -> object:
+        return (stop,) if isinstance(stop, str) else stop
 
     @field_validator("endpoint")
     @classmethod
@@ -186,6 +194,12 @@ def _hide_key(data: dict[str, Any]) -> None:
 
 def _first_set(variables: tuple[str, ...]) -> str | None:
     return next((value for name in variables if (value := os.environ.get(name))), None)
+
+
+def _regional(vendor: Vendor) -> str | None:
+    """Give the endpoint of the region that the environment names; None where it names none."""
+    region = _first_set(vendor.regions)
+    return vendor.endpoint.format(region=region) if region and vendor.endpoint else None
 
 
 def default_model() -> str:

@@ -30,7 +30,8 @@ MAX_RESPONSE_CHARACTERS = 64 * 1024 * 1024
 class ResponseBuilder:
     """Fold the chunks of one stream into a `WizardResponse`, at any point of it.
 
-    Linear in the length of the answer. A chunk of a newer epoch starts the answer anew.
+    Linear in the length of the answer. A chunk of a newer epoch starts the answer anew, and so does
+    a second start: what a retry had brought before is no part of it.
 
     Args:
         limit: Characters kept, of text, reasoning and arguments together.
@@ -39,6 +40,7 @@ class ResponseBuilder:
     def __init__(self, limit: int = MAX_RESPONSE_CHARACTERS) -> None:
         self._limit = limit
         self._start_anew(0)
+        self._has_begun = False
         self._source = ChunkSource()
         self._first_at: float | None = None
         self._last_at: float | None = None
@@ -56,8 +58,11 @@ class ResponseBuilder:
 
     def add(self, chunk: StreamChunk) -> None:
         """Take the next chunk of the stream."""
-        if chunk.epoch > self._epoch or chunk.kind is ChunkKind.RETRACT:
+        # A second start is another request for the same answer: RxPY's `retry` knows no epochs.
+        began_again = chunk.kind is ChunkKind.START and self._has_begun
+        if chunk.epoch > self._epoch or chunk.kind is ChunkKind.RETRACT or began_again:
             self._start_anew(chunk.epoch)
+        self._has_begun = self._has_begun or chunk.kind is ChunkKind.START
         choice = self._choices.get(chunk.choice)
         if choice is None:
             choice = self._choices[chunk.choice] = _ChoiceBuilder()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import SecretStr
 from reactivex import abc
@@ -20,12 +22,10 @@ from rxwizard.prompts import Prompt
 from rxwizard.providers import PROTOCOLS, Reader, ReaderOptions
 from rxwizard.providers.failures import error_from_response, request_id
 from rxwizard.providers.ratelimits import rate_limits
+from rxwizard.providers.redaction import redactor
 from rxwizard.providers.remedies import explain
 from rxwizard.stream import Stream
-from rxwizard.transport import Reply, Timeouts, Transport
-
-#: A key shorter than this is no secret, and hiding it would hide half of every message.
-_SHORTEST_SECRET = 4
+from rxwizard.transport import Reply, Timeouts, Transport, encoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +80,10 @@ class Source:
         request = replace(request, headers={**request.headers, **config.headers})
         timeouts = Timeouts(connect=config.connect_timeout, idle=config.idle_timeout)
         requested_at = asyncio.get_running_loop().time()
-        redact = redactor(config.api_key)
+        redact = redactor(*_secrets(config))
         try:
+            request = request.signed(encoded)
+            redact = redactor(*_secrets(config), *request.secrets.values())
             async with self.transport.post(request, timeouts, self.streaming.read_bufsize) as reply:
                 if not 200 <= reply.status < 300:
                     raise error_from_response(reply.status, reply.headers, await reply.error_body())
@@ -125,23 +127,36 @@ async def _read(
             del data
             yield reader.read(frames, at, decoder.position)
             if reader.done:
+                reply.is_answered = True
                 return
         last = decoder.finish()
     except WizardError as error:
         # The reader knows the partial, and whether the answer had ended before this.
         if reader.done:
             raise
-        yield reader.cut(error, at)
+        yield reader.cut(error, at, _left_in(decoder))
     else:
         yield reader.end(last, at, decoder.position)
 
 
-def redactor(key: SecretStr | None) -> Callable[[str], str]:
-    """Make the function that takes a key out of a text: servers echo what they were sent."""
-    secret = SecretStr("") if key is None else key
+def _left_in(decoder: Decoder[Any]) -> list[Any]:
+    """Give what a decoder holds of a body that broke off: a last event may be whole."""
+    try:
+        return decoder.finish()
+    except WizardError:
+        return []
 
-    def redact(text: str) -> str:
-        plain = secret.get_secret_value()
-        return text.replace(plain, "***") if len(plain) >= _SHORTEST_SECRET else text
 
-    return redact
+def _secrets(config: WizardConfig) -> list[SecretStr]:
+    """Give all that must not be shown: the key, secret headers, what the endpoint carries."""
+    found = [config.api_key] if config.api_key is not None else []
+    telling = re.compile("auth|key|token|secret|cookie", re.IGNORECASE)
+    found += [SecretStr(value) for name, value in config.headers.items() if telling.search(name)]
+    try:
+        url = urlsplit(config.endpoint or "")
+    except ValueError:  # no URL at all, which the transport says
+        return found
+    if url.password:
+        found.append(SecretStr(url.password))
+    found += [SecretStr(value) for name, value in parse_qsl(url.query) if telling.search(name)]
+    return found

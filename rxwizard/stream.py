@@ -53,7 +53,9 @@ class Stream(Observable[T_co]):
     # -- reading -------------------------------------------------------------------------------
 
     def __aiter__(self) -> BoundedSubscriber[T_co]:
-        return self._reader()
+        reader = self._reader()
+        reader.end_with_its_task()
+        return reader
 
     def bounded(
         self,
@@ -268,5 +270,8 @@ def weight_in_characters(item: Any) -> int:
 
 
 def weight_in_bytes(item: Any) -> int:
-    """Estimate the memory of an item: its text, four bytes a character, and 1 KiB."""
-    return _CHUNK_BYTES + 4 * weight_in_characters(item)
+    """Estimate an item's memory: its text, four bytes a character, its data, and 1 KiB."""
+    own = 4 * weight_in_characters(item)
+    if isinstance(item, StreamChunk) and (item.data is not None or item.raw is not None):
+        own += len(repr(item.data)) + len(repr(item.raw))
+    return _CHUNK_BYTES + own

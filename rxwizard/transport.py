@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import socket
 import ssl
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
 import aiohttp
 from aiohttp.connector import Connection
-from pydantic_core import to_json
+from aiohttp.http import HttpProcessingError
 
 from rxwizard.errors import (
     ConfigError,
     ConnectDeadlineError,
     DeadlineError,
     IdleDeadlineError,
+    InvalidPromptError,
     NetworkError,
     StreamInterruptedError,
     WizardError,
@@ -37,6 +41,23 @@ _LARGE_BODY = 128 * 1024
 #: Bytes taken from the kernel at a time: some hundred events. Half of it costs a tenth in speed,
 #: twice of it lets a paused stream hold over 100 KB when its server is far ahead.
 _RECEIVE_BYTES = 32 * 1024
+
+
+#: Bytes the kernel keeps of a stream; it doubles them. At a round trip of 200 ms they let 1 MB a
+#: second through, several times what the fastest models write.
+_RECEIVE_BUFFER = 128 * 1024
+
+#: Seconds for the body of an error reply: it is short, and what is known without it is enough.
+_ERROR_BODY_SECONDS = 5.0
+
+#: Seconds for the last bytes of a body after its answer: a packet that is on its way.
+_LAST_BYTES_SECONDS = 0.05
+
+_MAX_HEADER = 64 * 1024
+
+#: What aiohttp raises for a connection that does not work. The third is no ClientError, and comes
+#: from its parser in Python.
+_BROKEN = (aiohttp.ClientError, OSError, HttpProcessingError, TimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +83,46 @@ class Reply:
         self.status = response.status
         #: Header values by lower-case name.
         self.headers: Mapping[str, str] = {k.lower(): v for k, v in response.headers.items()}
+        #: Whether the answer is whole, so that only the end of the body can follow.
+        self.is_answered = False
+        self._closed = self._watched()
+
+    def _watched(self) -> asyncio.Future[None] | None:
+        """Have the body end when its connection does.
+
+        aiohttp closes a connection whose chunks it cannot parse and tells nobody: the reader of the
+        body would wait for ever.
+        """
+        connection = self._response.connection
+        protocol = connection.protocol if connection is not None else None
+        closed = protocol.closed if protocol is not None else None
+        if closed is not None:
+            closed.add_done_callback(self._connection_closed)
+        return closed
+
+    def _connection_closed(self, closed: asyncio.Future[None]) -> None:
+        if not closed.cancelled():
+            closed.exception()  # told by the body; unasked for, the loop would log it
+        content = self._response.content
+        if not content.is_eof() and content.exception() is None:
+            content.set_exception(aiohttp.ClientPayloadError("the connection was closed"))
+
+    async def leave(self) -> None:
+        """Give the connection back where the whole body has come, else close it."""
+        content = self._response.content
+        if self.is_answered and not content.at_eof():
+            # The end of the body mostly comes right behind the answer; then the next request need
+            # not connect again.
+            with suppress(*_BROKEN):
+                async with asyncio.timeout(_LAST_BYTES_SECONDS):
+                    await content.readany()
+        if self._closed is not None:
+            self._closed.remove_done_callback(self._connection_closed)
+            self._closed.add_done_callback(_ask_for_exception)
+        if content.at_eof():
+            self._response.release()
+        else:
+            self._response.close()
 
     async def read(self) -> bytes:
         """Give the next slice of the body as it arrives, of any size; empty at its end.
@@ -76,7 +137,7 @@ class Reply:
         content = self._response.content
         try:
             return await content.readany()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except _BROKEN as error:
             # aiohttp raises before it gives out what had arrived: with a slow reader, that is up to
             # a buffer full of an answer. The error is there again at the next call.
             buffered: deque[bytes] = getattr(content, "_buffer", deque())
@@ -90,9 +151,10 @@ class Reply:
         """Give the first part of the body of an error reply, as far as it can be had."""
         data = bytearray()
         try:
-            while len(data) < _MAX_ERROR_BODY and (piece := await self.read()):
-                data += piece
-        except WizardError:
+            async with asyncio.timeout(_ERROR_BODY_SECONDS):
+                while len(data) < _MAX_ERROR_BODY and (piece := await self.read()):
+                    data += piece
+        except (WizardError, TimeoutError):
             pass  # half an error message is better than an error about it
         return bytes(data[:_MAX_ERROR_BODY])
 
@@ -162,15 +224,16 @@ class Transport:
                     # A redirected POST becomes a GET; and a key is for one host only.
                     allow_redirects=False,
                 )
-            except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            except (*_BROKEN, ValueError) as error:
                 raise _before_answer(error, request.url, timeouts) from None
+            reply = Reply(response, timeouts)
             try:
-                yield Reply(response, timeouts)
+                yield reply
+            except BaseException:
+                reply.is_answered = False  # whoever leaves like this does not wait
+                raise
             finally:
-                if response.content.at_eof():
-                    response.release()
-                else:
-                    response.close()
+                await reply.leave()
 
     @asynccontextmanager
     async def _session(self) -> AsyncGenerator[aiohttp.ClientSession]:
@@ -187,14 +250,55 @@ def _body(request: WireRequest) -> dict[str, Any]:
 
     A large one goes as a file: aiohttp warns of objects whose JSON is over 1 MiB.
     """
-    encoded = to_json(request.body)
-    return {"data": BytesIO(encoded)} if len(encoded) > _LARGE_BODY else {"json": request.body}
+    if request.content is not None:
+        return {"data": BytesIO(request.content)}
+    content = encoded(request.body)
+    return {"data": BytesIO(content)} if len(content) > _LARGE_BODY else {"json": request.body}
+
+
+def encoded(body: Mapping[str, Any]) -> bytes:
+    """Write a body as JSON.
+
+    Raises:
+        ConfigError: It holds what JSON does not have.
+        InvalidPromptError: It holds what no text does.
+    """
+    try:
+        return json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        message = "The prompt has half a surrogate pair, which is no character and cannot be sent."
+        raise InvalidPromptError(message) from None
+    except (TypeError, ValueError, RecursionError) as error:
+        message = f"The request cannot be written as JSON: {error}. Check extra= and the tools."
+        raise ConfigError(message) from None
 
 
 def _new_session() -> aiohttp.ClientSession:
-    # No limit on connections: each stream holds one, and how many streams there are is the user's
-    # choice. A limit would let the hundred-and-first wait for ever without a word.
-    return aiohttp.ClientSession(connector=_Connector(limit=0))
+    return aiohttp.ClientSession(
+        # No limit on connections: each stream holds one, and how many streams there are is the
+        # user's choice. A limit would let the hundred-and-first wait for ever without a word.
+        connector=_Connector(limit=0, socket_factory=_socket),
+        # Gateways send long headers; aiohttp's limit of 8 KiB calls them no HTTP.
+        max_line_size=_MAX_HEADER,
+        max_field_size=_MAX_HEADER,
+    )
+
+
+def _socket(address: tuple[Any, ...]) -> socket.socket:
+    """Make a socket whose share of the kernel's memory does not grow with a fast reader.
+
+    Linux would let it grow to megabytes, more than a whole answer, and a reader that then stops
+    would be felt by the server only after those.
+    """
+    family, kind, protocol = address[:3]
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+    return made
+
+
+def _ask_for_exception(closed: asyncio.Future[None]) -> None:
+    if not closed.cancelled():
+        closed.exception()  # a kept connection may break while nobody uses it
 
 
 class _Connector(aiohttp.TCPConnector):

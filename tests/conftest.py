@@ -12,7 +12,8 @@ from rxwizard.providers import VENDORS
 _SETTINGS = {
     *(name for vendor in VENDORS.values() for name in vendor.key_variables),
     *(name for vendor in VENDORS.values() for name in vendor.endpoint_variables),
-    *(name for name in os.environ if name.startswith("WIZARD_")),
+    *(name for vendor in VENDORS.values() for name in vendor.regions),
+    *(name for name in os.environ if name.startswith(("WIZARD_", "AWS_"))),
 }
 
 

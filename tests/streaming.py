@@ -57,7 +57,7 @@ async def settle(turns: int = 50) -> None:
 async def until(condition: Callable[[], object]) -> None:
     """Let what is ready run until something is true; an error where it does not become true."""
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - it is about what others do, who know no event
+        while not condition():
             await asyncio.sleep(0)
 
 

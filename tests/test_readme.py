@@ -15,7 +15,7 @@ import pytest
 
 from rxwizard import Overflow
 from rxwizard import operators as ops
-from rxwizard.cli import _parser
+from rxwizard.arguments import parser
 from rxwizard.providers import VENDORS, Vendor
 from rxwizard.testing import SCENARIOS, Text
 
@@ -93,7 +93,7 @@ def test_the_commands_exist() -> None:
     for command in re.split(r"&&|[|$\n]", "\n".join([*lines, *cells])):
         match shlex.split(command):
             case ["rxwizard", *arguments] | ["uv", "run", "rxwizard", *arguments]:
-                parsed += bool(_parser().parse_args(arguments).prompt)
+                parsed += bool(parser().parse_args(arguments).prompt)
             case ["make", target]:
                 assert target in targets or target.startswith("PYTHON=")
             case _:

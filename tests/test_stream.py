@@ -22,6 +22,7 @@ from rxwizard import (
     Stream,
     StreamChunk,
     StreamingConfig,
+    StreamInterruptedError,
 )
 from rxwizard.testing import (
     Hold,
@@ -164,7 +165,7 @@ async def test_a_refused_request_is_raised_in_the_loop_and_given_to_on_error() -
 
 async def test_polling_that_times_out_loses_nothing() -> None:
     async with Simulator(Script(Hold(), Text("a"), Hold(), Text("b"))) as simulator:
-        reader = aiter(client(simulator).generate_stream("Hi"))
+        reader = client(simulator).generate_stream("Hi").bounded()
         exchange = await simulator.request()
         got: list[str] = []
 
@@ -187,7 +188,7 @@ async def test_polling_that_times_out_loses_nothing() -> None:
 
 def test_polling_by_the_clock_gives_each_item_once() -> None:
     async def poll() -> tuple[list[int], int]:
-        reader = aiter(stream_of(reactivex.interval(60).pipe(rx.take(5))))
+        reader = stream_of(reactivex.interval(60).pipe(rx.take(5))).bounded()
         got: list[int] = []
         misses = 0
         while True:
@@ -199,6 +200,43 @@ def test_polling_by_the_clock_gives_each_item_once() -> None:
                 return got, misses
 
     assert run_in_virtual_time(poll()) == ([0, 1, 2, 3, 4], 10)
+
+
+async def test_a_cancelled_loop_closes_the_stream_although_its_task_is_kept() -> None:
+    async with Simulator(Script(Text("a"), Hold())) as simulator:
+        stream = client(simulator).generate_stream("Hi")
+
+        async def collect() -> list[StreamChunk]:
+            return [chunk async for chunk in stream]
+
+        task = asyncio.ensure_future(collect())
+        exchange = await simulator.request()
+        await exchange.held()
+        task.cancel()
+        await exchange.gone()
+
+        assert task.done()
+
+
+async def test_after_a_cancelled_wait_the_end_is_no_good_end() -> None:
+    async with Simulator(Script(Hold())) as simulator:
+        reader = aiter(client(simulator).generate_stream("Hi"))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(reader), 0.005)
+
+        with pytest.raises(StreamInterruptedError, match="cancelled"):
+            await anext(reader)
+
+
+async def test_leaving_a_loop_over_a_reader_that_is_kept_closes_the_stream() -> None:
+    async with Simulator(Script(Text("a"), Hold())) as simulator:
+        reader = client(simulator).generate_stream("Hi").bounded()
+        async for _ in reader:
+            break
+        exchange = await simulator.request()
+        await exchange.gone()
+
+        assert reader.statistics().delivered == 1
 
 
 async def test_the_end_and_the_error_are_given_again() -> None:

@@ -13,9 +13,11 @@ from rxwizard.decoders.frames import Frame as Frame
 from rxwizard.decoders.frames import JSONLine as JSONLine
 from rxwizard.decoders.frames import ServerSentEvent as ServerSentEvent
 from rxwizard.decoders.frames import UnknownLines as UnknownLines
+from rxwizard.decoders.jsonarray import JSONArrayDecoder as JSONArrayDecoder
 from rxwizard.decoders.jsonlines import JSONLinesDecoder as JSONLinesDecoder
 from rxwizard.decoders.limits import MAX_EVENT_BYTES as MAX_EVENT_BYTES
 from rxwizard.decoders.lines import LineDecoder as LineDecoder
+from rxwizard.decoders.sniffed import SniffingDecoder as SniffingDecoder
 from rxwizard.decoders.sse import SSEDecoder as SSEDecoder
 
 F = TypeVar("F")

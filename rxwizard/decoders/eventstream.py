@@ -17,8 +17,7 @@ the length of this one. So every damage is final.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from struct import Struct
-from struct import error as StructError
+from struct import Struct, error
 from typing import NamedTuple, TypeAlias
 from uuid import UUID
 from zlib import crc32
@@ -99,8 +98,8 @@ class EventStreamDecoder:
                 messages.append(self._message(body[start : start + total], in_headers))
                 start += total
                 self._needed = _PRELUDE.size
-        except DecodeError as error:
-            self._error = error
+        except DecodeError as found:
+            self._error = found
             self._rest.clear()
             if not messages:
                 raise
@@ -122,21 +121,22 @@ class EventStreamDecoder:
 
     def _lengths(self, body: bytes, start: int) -> tuple[int, int]:
         """Read and check a message's first twelve bytes."""
-        total, in_headers, checksum = _PRELUDE.unpack_from(body, start)
-        if crc32(body[start : start + 8]) != checksum:
-            raise self._damaged("the checksum of its lengths is wrong", body[start:])
+        prelude = body[start : start + _PRELUDE.size]
+        total, in_headers, checksum = _PRELUDE.unpack(prelude)
+        if crc32(prelude[: -_CHECKSUM.size]) != checksum:
+            raise self._damaged("the checksum of its lengths is wrong", prelude)
         if total > self._max_bytes:
-            raise too_long("a message", body[start : start + 400], self._max_bytes, self.position)
+            raise too_long("a message", prelude, self._max_bytes, self.position)
         if total < _SMALLEST + in_headers:
-            raise self._damaged("its lengths contradict each other", body[start:])
+            raise self._damaged("its lengths contradict each other", prelude)
         return total, in_headers
 
     def _message(self, message: bytes, in_headers: int) -> EventStreamMessage:
         """Check and read one whole message."""
         (checksum,) = _CHECKSUM.unpack_from(message, len(message) - _CHECKSUM.size)
-        if crc32(memoryview(message)[: -_CHECKSUM.size]) != checksum:
-            raise self._damaged("its checksum is wrong", message)
         end = _PRELUDE.size + in_headers
+        if crc32(memoryview(message)[: -_CHECKSUM.size]) != checksum:
+            raise self._damaged("its checksum is wrong", message[end : -_CHECKSUM.size])
         raw = message[_PRELUDE.size : end]
         headers = self._known.get(raw)
         if headers is None:
@@ -152,8 +152,8 @@ class EventStreamDecoder:
                 if name in headers:
                     raise self._damaged(f"the header {name!r} is there twice", raw)
                 headers[name] = value
-        except (IndexError, StructError, ValueError) as error:
-            raise self._damaged(f"its headers cannot be read ({error})", raw) from None
+        except (IndexError, error, ValueError) as problem:
+            raise self._damaged(f"its headers cannot be read ({problem})", raw) from None
         return headers
 
     def _damaged(self, what: str, start: bytes) -> DecodeError:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: The tasks that run. A paused one is referred to by nothing but its own chain, which the garbage
+#: collector would otherwise take as a whole, task included.
+_running: set[asyncio.Task[None]] = set()
+
 Batches = Callable[[], AbstractAsyncContextManager[AsyncIterable[Iterable[T]]]]
 """Opens a source: an async context manager that gives batches of items.
 
@@ -57,6 +61,7 @@ class _Pump(Generic[T]):
         context = copy_context()
         context.run(pushing.set, self._gate)
         self._task = self._loop.create_task(self._run(), context=context)
+        _running.add(self._task)
         self._task.add_done_callback(self._over)
 
     async def _run(self) -> None:
@@ -65,11 +70,13 @@ class _Pump(Generic[T]):
             await self._push_all(observer.on_next)
         except Exception as error:
             # Whatever it is, the source's or the observer's own, it is the observer's to know.
-            if not gate.closed:
-                # Closed first: the observer may subscribe the next source inside this call (retry,
-                # catch), and that one must not take this gate for its parent.
-                gate.close()
-                observer.on_error(error)
+            if gate.closed:
+                # Nobody is left to take it: an operator failed in a chain without `on_error`.
+                raise
+            # Closed first: the observer may subscribe the next source inside this call (retry,
+            # catch), and that one must not take this gate for its parent.
+            gate.close()
+            observer.on_error(error)
         else:
             if not gate.closed:
                 gate.close()
@@ -103,6 +110,7 @@ class _Pump(Generic[T]):
             self._task.cancel()
 
     def _over(self, task: asyncio.Task[None]) -> None:
+        _running.discard(task)
         self._gate.finish()
         if not task.cancelled() and (error := task.exception()) is not None:
             # The observer failed to take the end; there is nobody left to tell but the loop.

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 from reactivex.disposable import SingleAssignmentDisposable
 
 from rxwizard.demand.gate import GateGroup, resolve, running_loop
-from rxwizard.errors import MissingBackpressureError
+from rxwizard.errors import MissingBackpressureError, StreamInterruptedError
 
 T = TypeVar("T")
 
@@ -67,6 +67,10 @@ class Ring(Generic[T]):
         self.subscription = SingleAssignmentDisposable()
         self.queue: deque[T] = deque()
         self.ended = False
+        #: Whether cancelling the task that waits here cancels the stream. It does where the reader
+        #: is a loop's own: nobody else could go on with it, and a cancelled task that somebody
+        #: keeps would keep the connection open.
+        self.ends_with_its_task = False
         self._error: Exception | None = None
         self.loop = running_loop()
         self._waiter: asyncio.Future[None] | None = None
@@ -170,7 +174,15 @@ class Ring(Generic[T]):
                 if self._error is not None:
                     raise self._error
                 raise StopAsyncIteration
-            await self._wait()
+            try:
+                await self._wait()
+            except asyncio.CancelledError:
+                if self.ends_with_its_task:
+                    # Whoever asks again all the same must not take this for the answer's end.
+                    message = "Reading was cancelled, which closed the stream."
+                    self._error = StreamInterruptedError(message)
+                    self.cancel()
+                raise
         item = queue.popleft()
         self._delivered += 1
         if self._held and len(queue) <= self.low:

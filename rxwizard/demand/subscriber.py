@@ -51,8 +51,9 @@ class BoundedSubscriber(abc.ObserverBase[T], AsyncIterator[T], Generic[T]):
        be seen, so it cannot be tested.)
     7. After `cancel` nothing more is delivered, every held source is released, and what `attach`
        subscribed is disposed of. Calling it again does nothing; any thread may.
-    8. Dropping it, also by ``break``, cancels it: on CPython at once, when the last reference goes;
-       elsewhere with ``async with``, which everywhere waits until the source is closed.
+    8. Leaving its ``async for``, and dropping it, cancels it: on CPython at once, when the last
+       reference goes; elsewhere with ``async with``, which everywhere waits until the source is
+       closed. A wait that is cancelled (polling, ``wait_for(anext(reader), 1)``) does not.
     9. A source that cannot be paused and outruns it is a MissingBackpressureError, never a growing
        queue.
     10. One task reads it at a time: a second one that has to wait gets a RuntimeError. Its sources
@@ -128,13 +129,18 @@ class BoundedSubscriber(abc.ObserverBase[T], AsyncIterator[T], Generic[T]):
         """Take the source's completion; reading ends after what waits."""
         self._ring.on_completed()
 
-    def __aiter__(self) -> Self:
-        return self
+    def __aiter__(self) -> AsyncIterator[T]:
+        """Begin a loop; leaving it, however that happens, cancels this reader."""
+        return _Loop(self._ring)
 
     def __anext__(self) -> Awaitable[T]:
         # The ring's own coroutine, without a frame that refers to this object: a traceback kept
         # after a cancellation would keep the source open.
         return self._ring.take()
+
+    def end_with_its_task(self) -> None:
+        """Have it cancelled with the task that waits for its next item."""
+        self._ring.ends_with_its_task = True
 
     def statistics(self) -> Statistics:
         """Say what has happened so far."""
@@ -168,6 +174,21 @@ class BoundedSubscriber(abc.ObserverBase[T], AsyncIterator[T], Generic[T]):
         ring: Ring[Any] | None = getattr(self, "_ring", None)
         if ring is not None:
             ring.cancel()
+
+
+class _Loop(AsyncIterator[T]):
+    """One ``async for`` over a reader. Only the loop has it, so it goes when the loop ends."""
+
+    __slots__ = ("_ring",)
+
+    def __init__(self, ring: Ring[T]) -> None:
+        self._ring = ring
+
+    def __anext__(self) -> Awaitable[T]:
+        return self._ring.take()
+
+    def __del__(self) -> None:
+        self._ring.cancel()
 
 
 def _make_ring(

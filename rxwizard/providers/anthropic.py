@@ -11,12 +11,13 @@ from typing import Any, ClassVar
 
 from rxwizard.chunks import ChunkKind, FinishReason, TokenUsage, ToolCallDelta
 from rxwizard.decoders import SSEDecoder
-from rxwizard.errors import ConfigError
+from rxwizard.errors import ConfigError, DecodeError
 from rxwizard.prompts import Image, Message, Prompt, Role, Tool
 from rxwizard.providers.protocol import RequestSettings, WireProtocol, WireRequest
 from rxwizard.providers.reader import Draft, Reader, ReaderOptions
 from rxwizard.providers.requests import as_arguments, credentials, endpoint_of, without_none
-from rxwizard.providers.shape import as_object
+from rxwizard.providers.shape import as_object, as_text
+from rxwizard.providers.toolcalls import MAX_TOOL_CALLS
 from rxwizard.providers.usage import counts
 from rxwizard.providers.vendors import Vendor
 
@@ -76,7 +77,9 @@ def _output_config(prompt: Prompt, settings: RequestSettings) -> dict[str, Any]:
 
 
 def _system_text(message: Message) -> str:
-    return message.content if isinstance(message.content, str) else ""
+    if message.parts is None:
+        return as_text(message.content)
+    return "\n\n".join(as_text(part.get("text")) for part in message.parts)
 
 
 def _messages(prompt: Prompt) -> Iterator[dict[str, Any]]:
@@ -208,6 +211,9 @@ class MessagesReader(Reader):
                     thinking = block["thinking"]
                     yield {"kind": ChunkKind.REASONING, "reasoning": thinking, "index": index}
             case "tool_use":
+                if len(self._calls) >= MAX_TOOL_CALLS:
+                    message = f"{self._name} sent more than {MAX_TOOL_CALLS:,} tool calls"
+                    raise DecodeError(message)
                 number = self._calls.setdefault(event.get("index"), len(self._calls))
                 arguments = block.get("input")
                 delta = ToolCallDelta(

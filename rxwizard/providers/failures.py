@@ -72,6 +72,13 @@ _STATUS_BY_NAME = {
     "validationException": 400,
     "modelStreamErrorException": 424,
     "internalServerException": 500,
+    # Bedrock's others, with the status that each has over HTTP
+    "accessDeniedException": 403,
+    "modelErrorException": 424,
+    "modelNotReadyException": 429,
+    "modelTimeoutException": 408,
+    "resourceNotFoundException": 404,
+    "serviceQuotaExceededException": 400,
     "api_error": 500,
     "server_error": 500,
     # Anthropic's, as its documentation of HTTP errors pairs them
@@ -144,7 +151,10 @@ def conceal(error: WizardError, redact: Callable[[str], str]) -> None:
 
 
 def _status_by_name(code: str) -> int | None:
-    return 429 if code.startswith("rate_limit") else _STATUS_BY_NAME.get(code)
+    if code.startswith("rate_limit"):
+        return 429
+    # Amazon writes one and the same name with a small letter and with a capital.
+    return _STATUS_BY_NAME.get(code) or _STATUS_BY_NAME.get(f"{code[:1].lower()}{code[1:]}")
 
 
 def _make(facts: Facts, status: int | None, headers: Mapping[str, str], now: float) -> WizardError:

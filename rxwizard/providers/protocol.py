@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from pydantic import SecretStr
+from yarl import URL
+
+from rxwizard.errors import ConfigError
 
 if TYPE_CHECKING:
     from rxwizard.decoders import Decoder
     from rxwizard.prompts import Prompt
     from rxwizard.providers.reader import Reader, ReaderOptions
     from rxwizard.providers.vendors import Vendor
+
+Sign: TypeAlias = Callable[[str, bytes], tuple[Mapping[str, str], Mapping[str, SecretStr]]]
+"""Gives the headers and the secret headers of a signature, for a URL and a body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +27,43 @@ class WireRequest:
 
     `secrets` are headers whose values must never be shown; they are kept apart so that no repr,
     log line or traceback of anything that holds a request can show them.
+
+    `sign` makes more headers and secrets out of the URL and the body as they are going to be sent,
+    to the byte; `content` is the body in these bytes, once it is signed.
     """
 
     url: str
     body: Mapping[str, Any] = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     secrets: Mapping[str, SecretStr] = field(default_factory=dict[str, SecretStr])
+    sign: Sign | None = field(default=None, repr=False)
+    content: bytes | None = field(default=None, repr=False)
+
+    def signed(self, encode: Callable[[Mapping[str, Any]], bytes]) -> WireRequest:
+        """Give the request as it goes over the wire, signed where it has to be.
+
+        Args:
+            encode: Writes the body as it is sent.
+
+        Raises:
+            ConfigError: There is nothing to sign it with, or the URL cannot be one.
+        """
+        if self.sign is None:
+            return self
+        content = encode(self.body)
+        try:
+            # What the HTTP client makes of it: the signature holds for that.
+            url = str(URL(self.url))
+        except ValueError:
+            message = f"{self.url} is no URL of an HTTP server: check the endpoint."
+            raise ConfigError(message) from None
+        headers, secrets = self.sign(url, content)
+        return replace(
+            self,
+            headers={**self.headers, **headers},
+            secrets={**self.secrets, **secrets},
+            content=content,
+        )
 
 
 class RequestSettings(Protocol):

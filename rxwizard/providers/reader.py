@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from pydantic import ValidationError
 from pydantic_core import from_json
 
 from rxwizard.chunks import (
@@ -30,7 +31,7 @@ from rxwizard.fold import ResponseBuilder
 from rxwizard.providers.failures import conceal, error_from_event
 from rxwizard.providers.lenient import parse_leniently
 from rxwizard.providers.shape import is_object
-from rxwizard.providers.thinktags import ThinkTags
+from rxwizard.providers.thinktags import TaggedText
 from rxwizard.providers.unreadable import cut_in_event, no_stream, unreadable
 from rxwizard.providers.usage import UsageCounter
 from rxwizard.providers.vendors import Vendor
@@ -94,7 +95,8 @@ class Reader(ABC):
         self._raw_reason: str | int | float | None = None
         self._stray = ""
         self._position = 0
-        self._tags: dict[int, ThinkTags] = {}
+        self._tags = TaggedText()
+        self._broke_off: WizardError | None = None
         #: Whether a text chunk is nothing but its text.
         self._is_quick = not options.raw and not options.think_tags
         #: The error to raise, if any; raised where no frame of the traceback holds what was read.
@@ -200,12 +202,20 @@ class Reader(ABC):
         if self._failures:
             raise self._failures.pop()
 
-    def cut(self, error: WizardError, at: float) -> Iterator[StreamChunk]:
+    def cut(
+        self, error: WizardError, at: float, frames: Iterable[Frame | JSONLine] = ()
+    ) -> Iterator[StreamChunk]:
         """Give the last chunks after the body broke off with `error`.
+
+        `frames` are the decoder's last: one that is whole counts, one that is half does not.
 
         Raises:
             WizardError: `error`, with the partial; not where the terminal signal had been seen.
         """
+        self._broke_off = error
+        last = self.read(frames, at, self._position)
+        del frames
+        yield from last
         if not self.done:
             yield from self._fail(error, at)
         del error
@@ -243,7 +253,7 @@ class Reader(ABC):
             drafts[-1]["usage"] = self._usage.tell()
         yield from self._begin(at, event)
         if self._options.think_tags:
-            drafts = [part for draft in drafts for part in self._without_tags(draft)]
+            drafts = [part for draft in drafts for part in self._tags.split(draft)]
         for draft in drafts:
             yield self._chunk(draft, at, event)
         if self.done:
@@ -258,13 +268,17 @@ class Reader(ABC):
             yield self._chunk(draft, at, event)
 
     def _chunk(self, draft: Draft, at: float, event: object = None) -> StreamChunk:
-        chunk = StreamChunk(
-            **draft,
-            seq=self._seq,
-            at=at,
-            source=self._source,
-            raw=event if self._options.raw else None,
-        )
+        rest: dict[str, Any] = {
+            "seq": self._seq,
+            "at": at,
+            "source": self._source,
+            "raw": event if self._options.raw else None,
+        }
+        try:
+            chunk = StreamChunk(**draft, **rest)
+        except ValidationError:
+            # A number where there should be text: shown as what it is, never an exception.
+            chunk = StreamChunk(kind=ChunkKind.OTHER, data=event, **rest)
         self._seq += 1
         self._response.add(chunk)
         if chunk.kind is ChunkKind.TEXT and chunk.choice == 0 and self._is_quick:
@@ -278,22 +292,10 @@ class Reader(ABC):
             return old
         return text_template(self._source, index=index)
 
-    def _without_tags(self, draft: Draft) -> list[Draft]:
-        """Make reasoning of what stands between the tags in a draft's text."""
-        if not draft.get("text") or draft.get("kind", ChunkKind.TEXT) is not ChunkKind.TEXT:
-            return [draft]
-        choice = draft.get("choice", 0)
-        parts = self._tags.setdefault(choice, ThinkTags()).split(draft["text"])
-        if not parts and draft.keys() <= {"text", "choice", "index"}:
-            return []
-        bare = {**draft, "text": ""}
-        return [bare | _said(*part) for part in parts] or [bare]
-
     def _held_back(self, at: float) -> Iterator[StreamChunk]:
         """Give what might have become a tag, now that the answer is over."""
-        for choice, tags in self._tags.items():
-            for part in tags.flush():
-                yield self._chunk({"choice": choice, **_said(*part)}, at)
+        for draft in self._tags.flush():
+            yield self._chunk(draft, at)
 
     def _ending(self, at: float) -> Iterator[StreamChunk]:
         yield from self._held_back(at)
@@ -372,7 +374,7 @@ class Reader(ABC):
         except ValueError as error:
             problem = unreadable(self._name, text, error, position=self._position)
             if not frame.complete and not isinstance(problem, ProviderError):
-                problem = cut_in_event(self._name, text)
+                problem = self._broke_off or cut_in_event(self._name, text)
             elif getattr(frame, "event", "") == "error":
                 problem = error_from_event(text)
             yield from self._fail(problem, at)
@@ -382,6 +384,8 @@ class Reader(ABC):
     def _fail(self, error: WizardError, at: float) -> Iterator[StreamChunk]:
         """Have `error` raised, with the partial; after the terminal signal, warn and end well."""
         conceal(error, self._options.redact)
+        # Not kept: an error whose traceback has this reader would hold itself.
+        self._broke_off = None
         if self._is_finished:
             words = f"after the answer's end: {error}"
             yield self._chunk({"kind": ChunkKind.WARNING, "data": words}, at)
@@ -429,12 +433,6 @@ class Reader(ABC):
     def _count(self, raw: object) -> None:
         """Bring the usage up to date with a newer object of the provider's."""
         self._usage.count(raw, self._usage_of)
-
-
-def _said(is_reasoning: bool, text: str) -> Draft:
-    if is_reasoning:
-        return {"kind": ChunkKind.REASONING, "text": "", "reasoning": text}
-    return {"text": text}
 
 
 def _ignore(_text: str) -> None:

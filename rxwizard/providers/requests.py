@@ -45,6 +45,10 @@ def endpoint_of(settings: RequestSettings, vendor: Vendor) -> str:
         ConfigError: The vendor has no default, and none is set.
     """
     endpoint = settings.endpoint or vendor.endpoint
+    if not settings.endpoint and vendor.regions:
+        names = " or ".join(vendor.regions)
+        message = f'The provider "{vendor.name}" needs a region: set {names}, or pass endpoint=.'
+        raise ConfigError(message)
     if not endpoint:
         names = " or ".join(vendor.endpoint_variables)
         message = f'The provider "{vendor.name}" needs an endpoint: set {names}, or pass endpoint=.'

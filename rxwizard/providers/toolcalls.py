@@ -12,6 +12,10 @@ from rxwizard.errors import DecodeError
 #: memory grow with endless new ones.
 MAX_TOOL_CALLS = 10_000
 
+#: How often it is asked whether arguments are whole, which costs their length each time. Only a
+#: vendor without indexes and ids needs it, once for each further call.
+_MAX_CHECKS = 1_000
+
 
 @dataclass(slots=True)
 class _Call:
@@ -37,6 +41,7 @@ class ToolCalls:
         self._by_index: dict[int, _Call] = {}
         self._by_id: dict[str, _Call] = {}
         self._calls = 0
+        self._checks = 0
         self._last: _Call | None = None
 
     def delta(
@@ -96,7 +101,10 @@ class ToolCalls:
         last = self._last
         if last is None or name is None or last.name is None:
             return last
-        return None if name != last.name or self._is_whole(last.index) else last
+        if name != last.name:
+            return None
+        self._checks += 1
+        return None if self._checks <= _MAX_CHECKS and self._is_whole(last.index) else last
 
     def _add(self, call_id: str | None, name: str | None) -> _Call:
         if self._calls >= MAX_TOOL_CALLS:

@@ -8,6 +8,9 @@ from typing import Any
 from rxwizard.chunks import TokenUsage
 from rxwizard.providers.shape import is_object
 
+#: Fields of a usage object; real ones have some twenty. A hostile server would send ever new ones.
+_MAX_FIELDS = 256
+
 
 class UsageCounter:
     """What the provider has counted so far."""
@@ -18,16 +21,23 @@ class UsageCounter:
         #: Whether there is something that `tell` has not told yet.
         self.is_news = False
 
-    def count(self, raw: object, usage_of: Callable[[Mapping[str, Any]], TokenUsage]) -> None:
+    def count(
+        self,
+        raw: object,
+        usage_of: Callable[[Mapping[str, Any]], TokenUsage],
+        *,
+        replaces: bool = False,
+    ) -> None:
         """Take a newer usage object; one without counts, or none at all, changes nothing.
 
         Args:
             raw: The object as the provider sent it.
             usage_of: Puts all that was sent so far, merged, into the terms of `TokenUsage`.
+            replaces: Whether this object says it all: nothing of the older ones is kept.
         """
         if not is_object(raw):
             return
-        merged = _merge(self._raw, raw)
+        merged = dict(raw) if replaces else _merge(self._raw, raw)
         usage = usage_of(merged)
         if usage.model_fields_set:
             self._raw = merged
@@ -63,6 +73,8 @@ def _merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
         before = merged.get(name)
         if is_object(value) and is_object(before):
             merged[name] = _merge(before, value)
-        elif value is not None or name not in merged:
+        elif name in merged:
+            merged[name] = before if value is None else value
+        elif len(merged) < _MAX_FIELDS:
             merged[name] = value
     return merged

@@ -172,7 +172,8 @@ class Simulator:
 
     def _cast(self, exchange: Exchange, protocol: WireProtocol | None) -> Part:
         """Choose the script for a request, or the refusal that a vendor would answer with."""
-        call = Call(as_object(exchange.json), len(self.requests), time.time())
+        named = protocol.model_in(exchange.path.partition("?")[0]) if protocol else ""
+        call = Call(as_object(exchange.json), len(self.requests), time.time(), named)
         script = self._refusal(exchange, protocol, call) or self._scripted(exchange, call)
         if protocol is None and not script.is_neutral:
             words = f"no protocol of the simulator has the path {exchange.path}"

@@ -7,24 +7,34 @@ from __future__ import annotations
 
 import gc
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from amazon import event
 
-from rxwizard.decoders import JSONLinesDecoder, LineDecoder, SSEDecoder
+from rxwizard.decoders import (
+    EventStreamDecoder,
+    JSONArrayDecoder,
+    JSONLinesDecoder,
+    LineDecoder,
+    SSEDecoder,
+)
 
 from .slicing import in_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rxwizard.decoders import Decoder
+
 GROWTH = 4
 BOUND = 8.0  # linear work gives 4, quadratic 16
 NO_LIMIT = 1 << 30
 
-DECODERS: dict[str, Callable[[], SSEDecoder | JSONLinesDecoder | LineDecoder]] = {
+DECODERS: dict[str, Callable[[], Decoder[Any]]] = {
     "sse": lambda: SSEDecoder(NO_LIMIT),
     "jsonlines": lambda: JSONLinesDecoder(NO_LIMIT),
+    "jsonarray": lambda: JSONArrayDecoder(NO_LIMIT),
     "lines": lambda: LineDecoder(NO_LIMIT),
 }
 # What is repeated, how often, and the size of the pieces.
@@ -40,18 +50,20 @@ SHAPES: dict[str, tuple[bytes, int, int]] = {
     "CR alone": (b"\r", 300_000, 16),
     "small events": (b"data: {}\n\n", 40_000, 16),
     "small events at once": (b"data: {}\n\n", 100_000, 1 << 30),
+    "array elements in small pieces": (b'{"a":"\\""},', 40_000, 16),
+    "brackets and no end": (b'{"', 300_000, 16),
     "blocks of mixed shape at once": (b"data: {}\n\n: c\n\nx\n\n", 20_000, 1 << 30),
 }
 
 
-def cpu_seconds(name: str, unit: bytes, times: int, step: int) -> float:
-    parts = list(in_steps(unit * times, step))
+def cpu_seconds(make: Callable[[], Decoder[Any]], wire: bytes, step: int) -> float:
+    parts = list(in_steps(wire, step))
     best = float("inf")
     # The collector's passes cost what the whole test process holds, not what the decoder does.
     gc.disable()
     try:
         for _ in range(3):
-            decoder = DECODERS[name]()
+            decoder = make()
             start = time.process_time()
             for part in parts:
                 decoder.feed(part)
@@ -65,6 +77,29 @@ def cpu_seconds(name: str, unit: bytes, times: int, step: int) -> float:
 @pytest.mark.parametrize("name", DECODERS)
 def test_work_is_linear(name: str, shape: str) -> None:
     unit, times, step = SHAPES[shape]
-    small = cpu_seconds(name, unit, times // GROWTH, step)
+    small = cpu_seconds(DECODERS[name], unit * (times // GROWTH), step)
 
-    assert cpu_seconds(name, unit, times, step) <= BOUND * small + 0.01
+    assert cpu_seconds(DECODERS[name], unit * times, step) <= BOUND * small + 0.01
+
+
+#: A wire of so many bytes, roughly, and the size of the pieces.
+MESSAGES: dict[str, tuple[Callable[[int], bytes], int, int]] = {
+    "one message in small pieces": (lambda size: event("x", b"z" * size), 2_000_000, 16),
+    "one message in large pieces": (lambda size: event("x", b"z" * size), 16_000_000, 4_096),
+    "small messages in small pieces": (
+        lambda size: event("x", b"{}") * (size // 80),
+        1_600_000,
+        16,
+    ),
+    "small messages at once": (lambda size: event("x", b"{}") * (size // 80), 4_000_000, 1 << 30),
+}
+
+
+@pytest.mark.parametrize("shape", MESSAGES)
+def test_work_on_binary_messages_is_linear(shape: str) -> None:
+    wire, size, step = MESSAGES[shape]
+    small = cpu_seconds(lambda: EventStreamDecoder(NO_LIMIT), wire(size // GROWTH), step)
+
+    assert (
+        cpu_seconds(lambda: EventStreamDecoder(NO_LIMIT), wire(size), step) <= BOUND * small + 0.01
+    )

@@ -13,6 +13,7 @@ from unittest.mock import Mock
 
 import aiohttp
 from aioresponses import aioresponses
+from amazon import chunks, converse
 
 from rxwizard import Prompt, StreamingClient, WizardConfig, WizardError, WizardResponse
 from rxwizard.providers import PROTOCOLS
@@ -39,7 +40,18 @@ class Sent:
     body: Any
 
 
-ANSWERS = {
+MESSAGES = [
+    {"type": "message_start", "message": {"id": "m1", "model": "m-1"}},
+    {"type": "content_block_start", "index": 0, "content_block": {"type": "text"}},
+    {
+        "type": "content_block_delta",
+        "index": 0,
+        "delta": {"type": "text_delta", "text": "Hi"},
+    },
+    {"type": "message_delta", "delta": {"stop_reason": "end_turn"}},
+    {"type": "message_stop"},
+]
+ANSWERS: dict[str, str | bytes] = {
     "chat": sse(
         {
             "id": "c1",
@@ -48,17 +60,37 @@ ANSWERS = {
         },
         "[DONE]",
     ),
-    "messages": sse(
-        {"type": "message_start", "message": {"id": "m1", "model": "m-1"}},
-        {"type": "content_block_start", "index": 0, "content_block": {"type": "text"}},
+    "messages": sse(*MESSAGES),
+    "gemini": sse(
         {
-            "type": "content_block_delta",
-            "index": 0,
-            "delta": {"type": "text_delta", "text": "Hi"},
+            "candidates": [{"content": {"parts": [{"text": "Hi"}]}, "finishReason": "STOP"}],
+            "modelVersion": "m-1",
+            "responseId": "g1",
         },
-        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}},
-        {"type": "message_stop"},
     ),
+    "responses": sse(
+        {"type": "response.created", "response": {"id": "r1", "model": "m-1"}},
+        {
+            "type": "response.output_text.delta",
+            "output_index": 0,
+            "content_index": 0,
+            "delta": "Hi",
+        },
+        {"type": "response.completed", "response": {"id": "r1", "status": "completed"}},
+    ),
+    "cohere": sse(
+        {"type": "message-start", "id": "m1"},
+        {"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": "Hi"}}}},
+        {"type": "message-end", "delta": {"finish_reason": "COMPLETE"}},
+        "[DONE]",
+    ),
+    "converse": converse(
+        {"messageStart": {"role": "assistant"}},
+        {"contentBlockDelta": {"contentBlockIndex": 0, "delta": {"text": "Hi"}}},
+        {"messageStop": {"stopReason": "end_turn"}},
+    ),
+    "bedrock-messages": chunks(*MESSAGES),
+    "vertex-messages": sse(*MESSAGES),
     "ollama": lines(
         {
             "model": "m-1",

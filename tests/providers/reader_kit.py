@@ -96,17 +96,23 @@ def read(
             chunks.append(chunk)  # noqa: PERF402 - it must have those before an error
 
     try:
-        for part in parts:
-            take(reader.read(decoder.feed(part), AT, decoder.position))
-            if reader.done:
-                break
-        else:
-            if cut is None:
-                last = reader.end(decoder.finish(), AT, decoder.position)
+        try:
+            for part in parts:
+                take(reader.read(decoder.feed(part), AT, decoder.position))
+                if reader.done:
+                    break
             else:
-                last = reader.cut(cut, AT)
-                cut = None  # else the error's traceback would hold the frame that holds the error
-            take(last)
+                if cut is not None:
+                    raise cut
+                take(reader.end(decoder.finish(), AT, decoder.position))
+        except WizardError as error:
+            # Of the decoder, or `cut`: as `source.py` does it.
+            if reader.done:
+                raise
+            # Else the error's traceback would hold the frame that holds the error.
+            cut = None
+            del decoder
+            take(reader.cut(error, AT))
     except WizardError as error:
         assert reader.done
         return Reading(chunks, error)

@@ -30,7 +30,8 @@ KEY = "sk-very-secret"
 class Wire:
     """One whole answer that says "Hello there", and pieces to make others of.
 
-    `terminal` is what ends the answer; `after` is what may be missing behind it.
+    `terminal` is what ends the answer; `after` is what may be missing behind it. `model` is "asked"
+    where the protocol does not say who answers.
     """
 
     vendor: str
@@ -39,6 +40,7 @@ class Wire:
     terminal: str
     after: str = ""
     is_sse: bool = True
+    model: str = "m-1"
 
     @property
     def whole(self) -> str:
@@ -65,9 +67,29 @@ def ollama_line(text: str, **fields: object) -> dict[str, object]:
     return {"model": "m-1", "message": message, "done": False, **fields}
 
 
+def gemini_event(text: str, **candidate: object) -> dict[str, object]:
+    content = {"parts": [{"text": text}], "role": "model"}
+    return {
+        "candidates": [{"content": content, "index": 0, **candidate}],
+        "usageMetadata": {"promptTokenCount": 3, "totalTokenCount": 3 + len(text)},
+        "modelVersion": "m-1",
+        "responseId": "r1",
+    }
+
+
 def block_delta(text: str) -> dict[str, object]:
     delta = {"type": "text_delta", "text": text}
     return {"type": "content_block_delta", "index": 0, "delta": delta}
+
+
+def output_text(text: str) -> dict[str, object]:
+    place = {"item_id": "i1", "output_index": 0, "content_index": 0}
+    return {"type": "response.output_text.delta", **place, "delta": text}
+
+
+def content_delta(text: str) -> dict[str, object]:
+    delta = {"message": {"content": {"text": text}}}
+    return {"type": "content-delta", "index": 0, "delta": delta}
 
 
 WIRES = {
@@ -100,12 +122,51 @@ WIRES = {
             named=True,
         ),
     ),
+    "gemini": Wire(
+        "gemini",
+        begin=sse(gemini_event("Hello")),
+        middle=sse(gemini_event(" there")),
+        terminal=sse(gemini_event("", finishReason="STOP")),
+    ),
     "ollama": Wire(
         "ollama",
         begin=lines(ollama_line("Hello")),
         middle=lines(ollama_line(" there")),
         terminal=lines(ollama_line("", done=True, done_reason="stop")),
         is_sse=False,
+    ),
+    "responses": Wire(
+        "openai-responses",
+        begin=sse(
+            {"type": "response.created", "response": {"id": "r1", "model": "m-1"}},
+            {"type": "response.output_item.added", "output_index": 0, "item": {"type": "message"}},
+            output_text("Hello"),
+            named=True,
+        ),
+        middle=sse(
+            output_text(" there"),
+            {"type": "response.output_text.done", "output_index": 0, "text": "Hello there"},
+            named=True,
+        ),
+        terminal=sse(
+            {"type": "response.completed", "response": {"id": "r1", "status": "completed"}},
+            named=True,
+        ),
+    ),
+    "cohere": Wire(
+        "cohere",
+        begin=sse(
+            {"type": "message-start", "id": "m1", "delta": {"message": {"role": "assistant"}}},
+            content_delta("Hello"),
+            named=True,
+        ),
+        middle=sse(content_delta(" there"), {"type": "content-end", "index": 0}, named=True),
+        terminal=sse(
+            {"type": "message-end", "delta": {"finish_reason": "COMPLETE"}},
+            named=True,
+        ),
+        after=sse("[DONE]"),
+        model="asked",
     ),
 }
 
@@ -125,7 +186,7 @@ def test_a_whole_wire_gives_its_text_and_one_final_chunk(wire: Wire) -> None:
     assert reading.text == "Hello there"
     assert reading.kinds == ["start", "text", "text", *reading.kinds[3:]]
     assert (reading.final.finish_reason, reading.final.complete) == (FinishReason.STOP, True)
-    assert reading.final.source.model == "m-1"
+    assert reading.final.source.model == wire.model
 
 
 @every_wire
@@ -574,6 +635,7 @@ def test_any_answer_at_any_cuts_is_read_the_same(
     wire: Wire, texts: list[str], data: st.DataObject
 ) -> None:
     event = {"chat": chat_event, "messages": block_delta, "ollama": ollama_line}
+    event |= {"responses": output_text, "cohere": content_delta, "gemini": gemini_event}
     of = next(event[name] for name, known in WIRES.items() if known is wire)
     begin = wire.begin if wire.vendor == "anthropic" else ""
     body = (begin + "".join(wire.event(of(text)) for text in texts) + wire.terminal).encode()

@@ -149,8 +149,10 @@ async def test_an_http_error_has_the_protocols_own_body(protocol: str, status: i
 
         assert reply.status == status
         assert reply.headers["retry-after"] == "7"
-    if protocol == "openai":
+    if protocol in {"openai", "responses"}:
         assert {*body["error"]} == {"message", "type", "param", "code"}
+    elif protocol == "cohere":
+        assert {*body} == {"id", "message"}
     elif protocol == "anthropic":
         assert {*body} == {"type", "error", "request_id"}
         assert {*body["error"]} == {"type", "message"}

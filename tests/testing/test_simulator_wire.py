@@ -12,9 +12,11 @@ from wire_parsers import (
     ask,
     asking,
     blocks,
+    cohere_events,
     ollama_lines,
     openai_chunks,
     request_body,
+    responses_events,
 )
 
 from rxwizard.testing import (
@@ -240,6 +242,12 @@ async def test_usage_is_counted_in_words_unless_the_script_says(protocol: str) -
         counts = usage["prompt_tokens"], usage["completion_tokens"]
     elif protocol == "anthropic":
         usage = anthropic_events(reply)[-2]["usage"]
+        counts = usage["input_tokens"], usage["output_tokens"]
+    elif protocol == "responses":
+        usage = responses_events(reply)[-1]["response"]["usage"]
+        counts = usage["input_tokens"], usage["output_tokens"]
+    elif protocol == "cohere":
+        usage = cohere_events(reply)[-1]["delta"]["usage"]["tokens"]
         counts = usage["input_tokens"], usage["output_tokens"]
     else:
         last = ollama_lines(reply)[-1]

@@ -17,6 +17,8 @@ PATHS = {
     "openai": "/v1/chat/completions",
     "anthropic": "/v1/messages",
     "ollama": "/api/chat",
+    "responses": "/v1/responses",
+    "cohere": "/v2/chat",
 }
 PROTOCOLS = list(PATHS)
 
@@ -45,6 +47,19 @@ def anthropic_events(body: bytes) -> list[dict[str, Any]]:
     return [event for _, event in events]
 
 
+def responses_events(body: bytes) -> list[dict[str, Any]]:
+    """Give the events, whose name is their type and which are numbered from 0."""
+    events = anthropic_events(body)
+    assert [event["sequence_number"] for event in events] == list(range(len(events)))
+    return events
+
+
+def cohere_events(body: bytes) -> list[dict[str, Any]]:
+    """Give the events, whose name is their type; `[DONE]` follows them without a name."""
+    assert body.endswith(b"}\n\ndata: [DONE]\n\n")
+    return anthropic_events(body.removesuffix(b"data: [DONE]\n\n"))
+
+
 def ollama_lines(body: bytes) -> list[dict[str, Any]]:
     """Give the objects, one a line; blank lines are left out."""
     assert body.endswith(b"\n")
@@ -54,7 +69,8 @@ def ollama_lines(body: bytes) -> list[dict[str, Any]]:
 def request_body(prompt: str = "Say hi", model: str = "default", **more: Any) -> dict[str, Any]:
     """Give a body that every protocol accepts."""
     messages = [{"role": "user", "content": prompt}]
-    return {"model": model, "max_tokens": 9, "stream": True, "messages": messages, **more}
+    said = {"messages": messages, "input": prompt}
+    return {"model": model, "max_tokens": 9, "stream": True, **said, **more}
 
 
 @asynccontextmanager

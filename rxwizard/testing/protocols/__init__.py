@@ -5,14 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rxwizard.testing.protocols.anthropic import Anthropic
+from rxwizard.testing.protocols.bedrock import Bedrock
+from rxwizard.testing.protocols.cohere import Cohere
+from rxwizard.testing.protocols.gemini import Gemini
 from rxwizard.testing.protocols.ollama import Ollama
 from rxwizard.testing.protocols.openai import OpenAI
+from rxwizard.testing.protocols.responses import Responses
 
 if TYPE_CHECKING:
     from rxwizard.testing.protocols.base import WireProtocol
 
 PROTOCOLS: dict[str, WireProtocol] = {
-    protocol.name: protocol for protocol in (OpenAI(), Anthropic(), Ollama())
+    protocol.name: protocol
+    for protocol in (
+        OpenAI(),
+        Anthropic(),
+        Ollama(),
+        Responses(),
+        Cohere(),
+        Bedrock(),
+        Gemini(),
+    )
 }
 
 

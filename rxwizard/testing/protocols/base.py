@@ -31,26 +31,32 @@ Json = Mapping[str, object]
 class Call:
     """What an encoder knows of a request.
 
-    `number` counts the simulator's requests from 1; `created` is in seconds since the epoch.
+    `number` counts the simulator's requests from 1; `created` is in seconds since the epoch;
+    `named` is the model that the URL names, in the protocols that have it there.
     """
 
     body: Json
     number: int = 1
     created: float = 0.0
+    named: str = ""
 
     @property
     def model(self) -> str:
         """The model asked for; empty if the request names none."""
-        model = self.body.get("model")
+        model = self.named or self.body.get("model")
         return model if isinstance(model, str) else ""
 
     @property
     def prompts(self) -> list[str]:
         """The texts of all messages in order, the system prompt first; other parts are left out."""
-        texts = [text_of(self.body["system"])] if self.body.get("system") else []
-        return texts + [
-            text_of(message.get("content")) for message in mappings(self.body, "messages")
-        ]
+        system = self.body.get("system") or self.body.get("instructions")
+        system = system or as_object(self.body.get("systemInstruction")).get("parts")
+        texts = [text_of(system)] if system else []
+        messages = mappings(self.body, "messages") or mappings(self.body, "input")
+        texts += [text_of(message.get("content")) for message in messages]
+        texts += [text_of(content.get("parts")) for content in mappings(self.body, "contents")]
+        said = self.body.get("input")
+        return [*texts, said] if isinstance(said, str) and not messages else texts
 
     @property
     def last_prompt(self) -> str:
@@ -186,6 +192,10 @@ class WireProtocol(ABC):
     def model_not_found(self, call: Call) -> str:
         """Give the vendor's words for an unknown model, status 404."""
         return f"The model `{call.model}` does not exist or you do not have access to it."
+
+    def model_in(self, _path: str, /) -> str:
+        """Give the model that a request's path names, percent-encoded as it came; empty if none."""
+        return ""
 
     def api_key(self, headers: Mapping[str, str]) -> str | None:
         """Give the key a request carries, None if it has none."""

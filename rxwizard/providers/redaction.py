@@ -1,0 +1,39 @@
+"""Taking secrets out of texts that are going to be shown: servers echo what they were sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pydantic import SecretStr
+
+#: A secret shorter than this is none, and hiding it would hide half of every message.
+_SHORTEST = 4
+
+#: Characters of a secret that tell too much by themselves: messages are shortened, and the cut may
+#: fall into an echoed key.
+_TELLING = 8
+
+
+def redactor(*secrets: SecretStr) -> Callable[[str], str]:
+    """Make the function that takes these secrets out of a text, whole or cut off."""
+
+    def redact(text: str) -> str:
+        for secret in secrets:
+            plain = secret.get_secret_value()
+            if len(plain) >= _SHORTEST:
+                text = _without(text, plain)
+        return text
+
+    return redact
+
+
+def _without(text: str, plain: str) -> str:
+    head = plain[:_TELLING]
+    start = text.find(head)
+    while start >= 0:
+        end = start + len(head)
+        while end - start < len(plain) and text[end : end + 1] == plain[end - start]:
+            end += 1
+        text = f"{text[:start]}***{text[end:]}"
+        start = text.find(head, start + 3)
+    return text
