@@ -102,7 +102,7 @@ def test_the_commands_exist() -> None:
     assert parsed == 7
     assert {"make demo", "make test"} <= {*cells}
     extras = {*re.findall(r"\.\[(\w+)\]", README), *re.findall(r"--extra (\w+)", README)}
-    assert extras == {"dev"}
+    assert extras == {"aws", "dev"}
     assert extras <= {*EXTRAS}
 
 

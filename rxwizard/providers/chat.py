@@ -180,6 +180,8 @@ class ChatReader(Reader):
         number = choice.get("index")
         number = number if isinstance(number, int) else 0
         delta = choice.get("delta")
+        if "delta" not in choice and (text := as_text(choice.get("text"))):
+            delta = {"content": text}  # the older completions, which some servers still send
         if is_object(delta):
             if number not in self._ended_choices:
                 self._open(number)

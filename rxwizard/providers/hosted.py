@@ -1,4 +1,4 @@
-"""Anthropic's Messages as others host them: the same events, asked for at another place.
+"""Models as others host them: events of a protocol we know, asked for at another place.
 
 Sources: https://docs.anthropic.com/en/api/claude-on-amazon-bedrock, the same for Vertex AI, and
 recordings. The model stands in the URL and the version in the body.
@@ -14,7 +14,7 @@ from rxwizard.decoders import SSEDecoder
 from rxwizard.prompts import Prompt
 from rxwizard.providers.anthropic import MessagesReader, messages_request
 from rxwizard.providers.aws import EnvelopeDecoder, chunk_data
-from rxwizard.providers.bedrock import model_url
+from rxwizard.providers.bedrock import ConverseReader, converse_request, model_url
 from rxwizard.providers.protocol import RequestSettings, WireProtocol, WireRequest
 from rxwizard.providers.requests import endpoint_of
 from rxwizard.providers.sigv4 import signer
@@ -48,6 +48,19 @@ def vertex_messages_request(
     return replace(request, url=url)
 
 
+def nova_request(prompt: Prompt, settings: RequestSettings, vendor: Vendor) -> WireRequest:
+    """Make the request for a prompt to one of Amazon's own models, in their own form.
+
+    It is Converse's in all but the version; `bedrock` asks the same models through Converse itself.
+
+    Raises:
+        ConfigError: As for Converse.
+    """
+    request = converse_request(prompt, settings, vendor)
+    url = model_url(settings, vendor, "invoke-with-response-stream")
+    return replace(request, url=url, body={"schemaVersion": "messages-v1", **request.body})
+
+
 def _hosted(
     prompt: Prompt, settings: RequestSettings, vendor: Vendor, version: str, without: set[str]
 ) -> WireRequest:
@@ -65,4 +78,10 @@ BEDROCK_MESSAGES = WireProtocol(
 )
 VERTEX_MESSAGES = WireProtocol(
     "vertex-messages", request=vertex_messages_request, decoder=SSEDecoder, reader=MessagesReader
+)
+BEDROCK_NOVA = WireProtocol(
+    "bedrock-nova",
+    request=nova_request,
+    decoder=partial(EnvelopeDecoder, chunk_data),
+    reader=ConverseReader,
 )

@@ -128,6 +128,10 @@ class OllamaReader(Reader):
         message = event.get("message")
         if is_object(message):
             yield from self._message(message)
+        elif "response" in event:
+            # /api/generate, which older front ends of Ollama send on
+            thinking = event.get("thinking")
+            yield from self._message({"content": event["response"], "thinking": thinking})
         elif event.get("done") is not True:
             yield {"kind": ChunkKind.OTHER, "data": event}
         if event.get("done") is True:

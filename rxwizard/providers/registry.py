@@ -8,7 +8,7 @@ from rxwizard.providers.bedrock import CONVERSE
 from rxwizard.providers.chat import CHAT
 from rxwizard.providers.cohere import COHERE
 from rxwizard.providers.gemini import GEMINI
-from rxwizard.providers.hosted import BEDROCK_MESSAGES, VERTEX_MESSAGES
+from rxwizard.providers.hosted import BEDROCK_MESSAGES, BEDROCK_NOVA, VERTEX_MESSAGES
 from rxwizard.providers.ollama import OLLAMA
 from rxwizard.providers.protocol import WireProtocol
 from rxwizard.providers.responses import RESPONSES
@@ -25,6 +25,7 @@ PROTOCOLS: dict[str, WireProtocol] = {
         COHERE,
         CONVERSE,
         BEDROCK_MESSAGES,
+        BEDROCK_NOVA,
         VERTEX_MESSAGES,
         GEMINI,
     )

@@ -77,6 +77,7 @@ _TABLE = (
     Vendor(name="ollama", protocol="ollama", endpoint="http://localhost:11434", endpoints=("OLLAMA_HOST",), key_required=False),
     Vendor(name="bedrock", protocol="converse", endpoint="https://bedrock-runtime.{region}.amazonaws.com", regions=("AWS_REGION", "AWS_DEFAULT_REGION"), keys=("AWS_BEARER_TOKEN_BEDROCK",), key_required=False),
     Vendor(name="bedrock-anthropic", protocol="bedrock-messages", endpoint="https://bedrock-runtime.{region}.amazonaws.com", regions=("AWS_REGION", "AWS_DEFAULT_REGION"), keys=("AWS_BEARER_TOKEN_BEDROCK",), key_required=False),
+    Vendor(name="bedrock-nova", protocol="bedrock-nova", endpoint="https://bedrock-runtime.{region}.amazonaws.com", regions=("AWS_REGION", "AWS_DEFAULT_REGION"), keys=("AWS_BEARER_TOKEN_BEDROCK",), key_required=False),
     Vendor(name="vertex-anthropic", protocol="vertex-messages", keys=("VERTEX_API_KEY", "GOOGLE_OAUTH_ACCESS_TOKEN", "CLOUDSDK_AUTH_ACCESS_TOKEN"), endpoints=("VERTEX_ENDPOINT",), model_path="/publishers/anthropic/models"),
     Vendor(name="simulator", default_model="default", key_required=False, in_process=True),
 

@@ -41,6 +41,8 @@ VENDORS = {
     "cohere": ("cohere",),
     "bedrock-converse": ("bedrock",),
     "bedrock-invoke": ("bedrock-anthropic",),
+    "completions-legacy": ("openai",),
+    "ollama-generate": ("ollama",),
     "gemini": ("gemini", "vertex"),
     "gemini-jsonarray": ("gemini",),
 }
@@ -48,13 +50,16 @@ VENDORS = {
 #: Recordings that have [DONE] and no finish reason: complete for `openai-compatible` only.
 NO_FINISH_REASON = {"pydantic-ai/snowflake/test_snowflake.test_snowflake_thinking_streaming.sse"}
 
-_NOVA = "Amazon's own event format of InvokeModel; its models are asked through Converse"
-#: Recordings in a format that none of our vendors is asked for, and why.
-NOT_OURS = {
-    "openinference/bedrock/openinference.bedrock.TestNovaInvokeModelWithResponseStream"
-    ".test_nova_micro_streaming.eventstream": _NOVA,
-    "otel-contrib/bedrock/try-instrumentation-botocore"
-    ".test_invoke_model_with_response_stream_close_before_consumption-amazon.eventstream": _NOVA,
+#: Recordings of InvokeModel with Amazon's own models: Converse's events in the other envelope.
+NOVA = {
+    (
+        "openinference/bedrock/openinference.bedrock.TestNovaInvokeModelWithResponseStream"
+        ".test_nova_micro_streaming.eventstream"
+    ),
+    (
+        "otel-contrib/bedrock/try-instrumentation-botocore"
+        ".test_invoke_model_with_response_stream_close_before_consumption-amazon.eventstream"
+    ),
 }
 
 #: What the stream raises, by recording: the type and status of the same error over HTTP.
@@ -182,18 +187,18 @@ def recordings() -> dict[str, str]:
     if not HERE:
         return {}
     index = json.loads(FIXTURES.joinpath("index.json").read_text(encoding="utf-8"))
-    return {
-        entry["file"]: entry["api"]
-        for entry in index
-        if entry["api"] in VENDORS and entry["status"] == 200 and entry["file"] not in NOT_OURS
-    }
+    return {entry["file"]: entry["api"] for entry in index if entry["status"] == 200}
+
+
+def vendors_of(file: str) -> tuple[str, ...]:
+    return ("bedrock-nova",) if file in NOVA else VENDORS[recordings()[file]]
 
 
 def cases() -> list[Any]:
     return [
         pytest.param(file, vendor, id=f"{file}-{vendor}")
-        for file, api in recordings().items()
-        for vendor in VENDORS[api]
+        for file in recordings()
+        for vendor in vendors_of(file)
         if vendor != "openai" or file not in NO_FINISH_REASON
     ]
 
@@ -276,7 +281,7 @@ def test_a_recording_is_read_as_its_sidecar_expects(file: str, vendor: str) -> N
 def test_an_error_says_the_providers_own_words(file: str) -> None:
     theirs = expected_of(file).get("error") or {}
     theirs = {"body": {"message": theirs}} if isinstance(theirs, str) else theirs
-    reading = check_reader(VENDORS[recordings()[file]][0], FIXTURES.joinpath(file).read_bytes(), [])
+    reading = check_reader(vendors_of(file)[0], FIXTURES.joinpath(file).read_bytes(), [])
     body = theirs.get("body")
     words = body.get("error", body).get("message") if isinstance(body, dict) else None
 
@@ -303,7 +308,7 @@ CITATIONS = {
 @pytest.mark.parametrize("file", CITATIONS)
 def test_citations_are_told_once(file: str) -> None:
     body = FIXTURES.joinpath(file).read_bytes()
-    reading = check_reader(VENDORS[recordings()[file]][0], body, random_splits(file, body))
+    reading = check_reader(vendors_of(file)[0], body, random_splits(file, body))
 
     assert len(reading.response.citations) == CITATIONS[file]
 
@@ -312,5 +317,6 @@ def test_every_listed_recording_is_there() -> None:
     listed = {*ERRORS, *(file for file, _ in DEVIATIONS), *NO_FINISH_REASON, *USAGE_THE_SDK_DROPS}
 
     assert listed <= recordings().keys()
-    assert all(FIXTURES.joinpath(file).is_file() for file in NOT_OURS)
+    assert recordings().keys() >= NOVA
+    assert {*recordings().values()} == VENDORS.keys()
     assert len(recordings()) >= 90
