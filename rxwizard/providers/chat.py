@@ -199,19 +199,7 @@ class ChatReader(Reader):
         self._open(number)
         self._open_choices.discard(number)
         self._ended_choices.add(number)
-        if number == 0:
-            self._finish(raw_reason)
-        else:
-            # An answer with only further choices is an answer; choice 0 then has no reason.
-            self._finished = True
-            if is_news:
-                reason, raw = self._unify(raw_reason)
-                yield {
-                    "kind": ChunkKind.OTHER,
-                    "choice": number,
-                    "finish_reason": reason,
-                    "raw_finish_reason": raw,
-                }
+        yield from self._finish_choice(number, raw_reason, is_news=is_news)
 
     def _open(self, number: int) -> None:
         self._open_choices.add(number)

@@ -168,18 +168,7 @@ class GeminiReader(Reader):
             return
         is_news = raw_reason != known.raw_reason
         known.raw_reason = raw_reason
-        if number == 0:
-            self._finish(raw_reason)
-        else:
-            self._finished = True
-            if is_news:
-                reason, raw = self._unify(raw_reason)
-                yield {
-                    "kind": ChunkKind.OTHER,
-                    "choice": number,
-                    "finish_reason": reason,
-                    "raw_finish_reason": raw,
-                }
+        yield from self._finish_choice(number, raw_reason, is_news=is_news)
 
     def _known(self, number: int) -> _Candidate:
         if (known := self._candidates.get(number)) is None:

@@ -426,6 +426,24 @@ class Reader(ABC):
             self._reason, self._raw_reason = self._unify(raw_reason)
         return self._reason
 
+    def _finish_choice(self, number: int, raw_reason: object, *, is_news: bool) -> Iterator[Draft]:
+        """Note the end of one of several choices; a further one's is told at once.
+
+        An answer with only further choices is an answer; choice 0 then has no reason.
+        """
+        if number == 0:
+            self._finish(raw_reason)
+            return
+        self._finished = True
+        if is_news:
+            reason, raw = self._unify(raw_reason)
+            yield {
+                "kind": ChunkKind.OTHER,
+                "choice": number,
+                "finish_reason": reason,
+                "raw_finish_reason": raw,
+            }
+
     def _unify(self, raw_reason: object) -> tuple[FinishReason, str | int | float]:
         raw = raw_reason if isinstance(raw_reason, str | int | float) else str(raw_reason)
         return self._finish_reasons.get(raw, FinishReason.OTHER), raw
