@@ -16,7 +16,7 @@ from reactivex import abc
 from rxwizard.chunks import ChunkSource, StreamChunk
 from rxwizard.config import StreamingConfig, WizardConfig
 from rxwizard.decoders import Decoder
-from rxwizard.demand import push_batches
+from rxwizard.demand import push_batches, pushing
 from rxwizard.errors import StreamInterruptedError, WizardError
 from rxwizard.prompts import Prompt
 from rxwizard.providers import PROTOCOLS, Reader, ReaderOptions
@@ -103,6 +103,8 @@ class Source:
                 )
                 decoder = protocol.decoder(self.streaming.max_event_bytes)
                 reader = protocol.reader(options)
+                if (gate := pushing.get()) is not None:
+                    gate.evidence = reader.partial
                 async with aclosing(_read(reply, decoder, reader)) as batches:
                     yield reader, batches
         except WizardError as error:

@@ -52,10 +52,15 @@ PROVIDERS: Mapping[str, str] = {
     "cohere": "cohere",
     "gemini": "gemini",
     "bedrock": "bedrock",
+    "bedrock-anthropic": "bedrock-anthropic",
+    "vertex-anthropic": "vertex-anthropic",
+    "bedrock-nova": "bedrock-nova",
 }
+#: What the path alone does not tell from another protocol.
+NAMED = {"bedrock-nova"}
 KEY = "sk-0123456789"
 #: What has a way of its own to say no; elsewhere a refusal is text like any other.
-REFUSES = {"openai", "anthropic", "responses"}
+REFUSES = {"openai", "anthropic", "responses", "bedrock-anthropic", "vertex-anthropic"}
 
 pytestmark = pytest.mark.parametrize("protocol", PROTOCOLS)
 
@@ -75,7 +80,7 @@ class Asked:
 
 async def ask(factory: SimulatorFactory, protocol: str, *script: object) -> Asked:
     """Ask over HTTP, and hold what comes to the laws that hold for every stream."""
-    simulator = await factory(*script)
+    simulator = await factory(*script, protocol=protocol if protocol in NAMED else None)
     provider = PROVIDERS[protocol]
     config = WizardConfig(f"{provider}:m", api_key=KEY, endpoint=simulator.endpoint(protocol))
     chunks: list[StreamChunk] = []

@@ -1,6 +1,7 @@
 """Flow control: gates, pumps and bounded readers. Knows nothing of chunks."""
 
 from rxwizard.demand.gate import Gate as Gate
+from rxwizard.demand.gate import pushing as pushing
 from rxwizard.demand.overflow import Overflow as Overflow
 from rxwizard.demand.pump import push_batches as push_batches
 from rxwizard.demand.ring import Statistics as Statistics

@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from contextvars import ContextVar
+from typing import Any
 
 _CLOSED = "closed"
 
@@ -39,6 +41,7 @@ class Gate:
         "_loop",
         "_over",
         "_waiter",
+        "evidence",
         "holders",
         "parent",
     )
@@ -47,6 +50,8 @@ class Gate:
         #: Who keeps it closed. Names the culprit where a stream stands still.
         self.holders: set[object] = set()
         self.parent = parent
+        #: Gives what has come through so far, for a reader's errors; None where nobody keeps it.
+        self.evidence: Callable[[], Any] | None = None
         self._loop = asyncio.get_running_loop()
         self._waiter: asyncio.Future[None] | None = None
         self._over: asyncio.Future[None] = self._loop.create_future()
@@ -92,6 +97,7 @@ class Gate:
     def finish(self) -> None:
         """The source's task is over and has freed what it held."""
         self.close()
+        self.evidence = None
         if not self._over.done():
             self._over.set_result(None)
 

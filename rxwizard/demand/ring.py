@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 from reactivex.disposable import SingleAssignmentDisposable
 
 from rxwizard.demand.gate import GateGroup, resolve, running_loop
-from rxwizard.errors import MissingBackpressureError, StreamInterruptedError
+from rxwizard.errors import MissingBackpressureError, StreamInterruptedError, WizardError
 
 T = TypeVar("T")
 
@@ -127,7 +127,7 @@ class Ring(Generic[T]):
         if length > allowed:
             self._fail(self._cannot_pause())
 
-    def _cannot_pause(self) -> Exception:
+    def _cannot_pause(self) -> WizardError:
         why = "the source cannot be paused"
         if self.group.linked:
             why = f"an operator made over {BURST:,} of one, or has a queue of its own"
@@ -137,8 +137,10 @@ class Ring(Generic[T]):
             "that can be paused."
         )
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: WizardError) -> None:
         """End the stream with our own error; what waits is still delivered."""
+        kept = (gate.evidence for gate in self.group.gates)
+        error.partial = next((evidence() for evidence in kept if evidence is not None), None)
         self.on_error(error)
         self.subscription.dispose()
 

@@ -15,7 +15,13 @@ from rxwizard.errors import ConfigError, DecodeError
 from rxwizard.prompts import Image, Message, Prompt, Role, Tool
 from rxwizard.providers.protocol import RequestSettings, WireProtocol, WireRequest
 from rxwizard.providers.reader import Draft, Reader, ReaderOptions
-from rxwizard.providers.requests import as_arguments, credentials, endpoint_of, without_none
+from rxwizard.providers.requests import (
+    as_arguments,
+    credentials,
+    endpoint_of,
+    under,
+    without_none,
+)
 from rxwizard.providers.shape import as_object, as_text
 from rxwizard.providers.toolcalls import MAX_TOOL_CALLS
 from rxwizard.providers.usage import counts
@@ -55,7 +61,8 @@ def messages_request(prompt: Prompt, settings: RequestSettings, vendor: Vendor) 
         tools=[_tool(tool) for tool in prompt.tools] or None,
     )
     return WireRequest(
-        url=f"{endpoint_of(settings, vendor)}/v1/messages",
+        # The SDK wants it without the version; many write it all the same.
+        url=under(endpoint_of(settings, vendor).removesuffix("/v1"), "/v1/messages"),
         body={**body, **prompt.extra},
         headers={"anthropic-version": API_VERSION},
         secrets=credentials(settings.api_key, vendor),

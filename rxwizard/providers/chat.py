@@ -30,6 +30,9 @@ from rxwizard.providers.toolcalls import ToolCalls
 from rxwizard.providers.usage import counts
 from rxwizard.providers.vendors import Vendor
 
+#: Behind the endpoint; some write it into theirs.
+_PATH = "/chat/completions"
+
 #: Answers to one prompt; OpenAI allows 128. A hostile server would make memory grow with more.
 MAX_CHOICES = 1024
 
@@ -55,7 +58,7 @@ def chat_request(prompt: Prompt, settings: RequestSettings, vendor: Vendor) -> W
     if settings.max_tokens is not None:
         body[vendor.max_tokens_field] = settings.max_tokens
     return WireRequest(
-        url=under(endpoint_of(settings, vendor), "/chat/completions"),
+        url=under(endpoint_of(settings, vendor).removesuffix(_PATH), _PATH),
         body={**body, **prompt.extra},
         secrets=credentials(settings.api_key, vendor),
     )

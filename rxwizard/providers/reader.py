@@ -22,6 +22,7 @@ from rxwizard.chunks import (
     FinishReason,
     StreamChunk,
     TokenUsage,
+    WizardResponse,
     text_chunk,
     text_template,
 )
@@ -222,6 +223,10 @@ class Reader(ABC):
         if self._failures:
             raise self._failures.pop()
 
+    def partial(self) -> WizardResponse | None:
+        """Give what has arrived of the answer; None before the first chunk."""
+        return self._response.build() if self._seq else None
+
     # -- one event ---------------------------------------------------------------------------
 
     def _take(self, event: Any, name: str, at: float) -> Iterator[StreamChunk]:
@@ -395,8 +400,7 @@ class Reader(ABC):
         yield from self._held_back(at)
         error.provider = self._options.vendor.name
         error.request_id = error.request_id or self._source.request_id
-        if self._seq:
-            error.partial = self._response.build()
+        error.partial = self.partial()
         self._failures.append(error)
 
     # -- what providers call -----------------------------------------------------------------

@@ -191,8 +191,11 @@ async def test_without_backpressure_the_bound_counts_what_is_no_text() -> None:
             await asyncio.sleep(0)  # the loop's turns are what fills it
 
         assert reader.statistics().waiting < 20
-        with pytest.raises(BufferOverflowError):
+        with pytest.raises(BufferOverflowError) as caught:
             [chunk async for chunk in reader]
+
+    assert caught.value.partial is not None
+    assert caught.value.partial.text == "Hi"
 
 
 async def test_a_paused_reader_in_a_cycle_is_collected_without_a_word() -> None:

@@ -381,6 +381,24 @@ async def test_azure_takes_a_host_or_a_whole_path(endpoint: str, url: str) -> No
     assert (await request_for(config_of("azure:m", endpoint=endpoint))).url == url
 
 
+@pytest.mark.parametrize(
+    ("model", "endpoint", "url"),
+    [
+        ("anthropic:m", "http://x.example/v1", "http://x.example/v1/messages"),
+        (
+            "openai:m",
+            "http://x.example/v1/chat/completions",
+            "http://x.example/v1/chat/completions",
+        ),
+        ("openai:m", "http://x.example/v1/", "http://x.example/v1/chat/completions"),
+    ],
+)
+async def test_an_endpoint_that_says_too_much_is_understood(
+    model: str, endpoint: str, url: str
+) -> None:
+    assert (await request_for(config_of(model, endpoint=endpoint))).url == url
+
+
 @pytest.mark.parametrize("name", ["vllm", "llamacpp", "lmstudio", "openai-compatible"])
 async def test_a_server_of_ones_own_needs_no_key(name: str) -> None:
     config = WizardConfig(model=f"{name}:m", endpoint="http://localhost:9/v1")

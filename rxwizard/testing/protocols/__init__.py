@@ -8,6 +8,7 @@ from rxwizard.testing.protocols.anthropic import Anthropic
 from rxwizard.testing.protocols.bedrock import Bedrock
 from rxwizard.testing.protocols.cohere import Cohere
 from rxwizard.testing.protocols.gemini import Gemini
+from rxwizard.testing.protocols.hosted import BedrockAnthropic, BedrockNova, VertexAnthropic
 from rxwizard.testing.protocols.ollama import Ollama
 from rxwizard.testing.protocols.openai import OpenAI
 from rxwizard.testing.protocols.responses import Responses
@@ -25,6 +26,10 @@ PROTOCOLS: dict[str, WireProtocol] = {
         Cohere(),
         Bedrock(),
         Gemini(),
+        BedrockAnthropic(),
+        VertexAnthropic(),
+        # Asked at the same path as Anthropic's models there, which come first: it has to be named.
+        BedrockNova(),
     )
 }
 

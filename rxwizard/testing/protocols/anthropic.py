@@ -71,7 +71,7 @@ class AnthropicEncoder(Encoder):
 
     def keep_alive(self, _text: str, /) -> list[bytes]:
         """Encode a `ping`; it has no room for the text."""
-        return [*self._open(), _event({"type": "ping"})]
+        return [*self._open(), self._event({"type": "ping"})]
 
     def error(self, step: StreamError) -> list[bytes]:
         """Encode an `error` event; nothing follows it."""
@@ -79,7 +79,9 @@ class AnthropicEncoder(Encoder):
         if step.status in _ERRORS and step.type == "server_error":
             kind = _ERRORS[step.status][0]
         error = {"details": None, "type": kind, "message": step.message}
-        return [_event({"type": "error", "error": error, "request_id": _request_id(self.call)})]
+        return [
+            self._event({"type": "error", "error": error, "request_id": _request_id(self.call)})
+        ]
 
     def finish(self, reason: str) -> list[bytes]:
         """Close the block and encode `message_delta` with reason and cumulative usage."""
@@ -87,11 +89,11 @@ class AnthropicEncoder(Encoder):
         event: dict[str, object] = {"type": "message_delta", "delta": stop}
         if self._reports:
             event["usage"] = self._numbers()
-        return [*self._open(), *self._close(), _event(event)]
+        return [*self._open(), *self._close(), self._event(event)]
 
     def end(self) -> list[bytes]:
         """Encode `message_stop`."""
-        return [_event({"type": "message_stop"})]
+        return [self._event({"type": "message_stop"})]
 
     @property
     def _reports(self) -> bool:
@@ -128,7 +130,7 @@ class AnthropicEncoder(Encoder):
             numbers.pop("output_tokens_details", None)
             # The service has always said something already; the true number comes at the end.
             message["usage"] = numbers | {"output_tokens": 1, "service_tier": "standard"}
-        return [_event({"type": "message_start", "message": message})]
+        return [self._event({"type": "message_start", "message": message})]
 
     def _inside(self, kind: str, block: Json) -> list[bytes]:
         if self._block == kind:
@@ -137,8 +139,8 @@ class AnthropicEncoder(Encoder):
         self._block = kind
         self._index += 1
         start = {"type": "content_block_start", "index": self._index, "content_block": block}
-        ping = [_event({"type": "ping"})] if self._index == 0 else []
-        return [*events, _event(start), *ping]
+        ping = [self._event({"type": "ping"})] if self._index == 0 else []
+        return [*events, self._event(start), *ping]
 
     def _close(self) -> list[bytes]:
         if self._block is None:
@@ -146,10 +148,13 @@ class AnthropicEncoder(Encoder):
         signature = {"type": "signature_delta", "signature": "c2ltdWxhdGVk"}
         events = [self._delta(signature)] if self._block == "thinking" else []
         self._block = None
-        return [*events, _event({"type": "content_block_stop", "index": self._index})]
+        return [*events, self._event({"type": "content_block_stop", "index": self._index})]
 
     def _delta(self, delta: Json) -> bytes:
-        return _event({"type": "content_block_delta", "index": self._index, "delta": delta})
+        return self._event({"type": "content_block_delta", "index": self._index, "delta": delta})
+
+    def _event(self, data: Json) -> bytes:
+        return f"event: {data['type']}\ndata: {compact(data)}\n\n".encode()
 
 
 class Anthropic(WireProtocol):
@@ -198,10 +203,6 @@ class Anthropic(WireProtocol):
     def api_key(self, headers: Mapping[str, str]) -> str | None:
         """Give the key of `x-api-key`, else a bearer token."""
         return headers.get("x-api-key") or super().api_key(headers)
-
-
-def _event(data: Json) -> bytes:
-    return f"event: {data['type']}\ndata: {compact(data)}\n\n".encode()
 
 
 def _request_id(call: Call) -> str:

@@ -71,7 +71,7 @@ class BedrockEncoder(Encoder):
         events = self._inside("tool")
         identity = step.id or f"tooluse_simulated{self.call.number:04}{self._index:02}"
         start = {"toolUse": {"name": step.name, "toolUseId": identity}}
-        events.append(_event("contentBlockStart", self._of_block({"start": start})))
+        events.append(self._event("contentBlockStart", self._of_block({"start": start})))
         pieces = ("", *argument_pieces(step))
         events += [self._delta({"toolUse": {"input": piece}}) for piece in pieces]
         return [*events, *self._close()]
@@ -90,7 +90,7 @@ class BedrockEncoder(Encoder):
 
     def finish(self, reason: str) -> list[bytes]:
         """Close the block and encode `messageStop`."""
-        stop = _event("messageStop", {"stopReason": _FINISH.get(reason, reason)})
+        stop = self._event("messageStop", {"stopReason": _FINISH.get(reason, reason)})
         return [*self._open(), *self._close(), stop]
 
     def end(self) -> list[bytes]:
@@ -107,13 +107,13 @@ class BedrockEncoder(Encoder):
         }
         if usage.cached_tokens is not None:
             numbers |= {"cacheReadInputTokens": cached, "cacheWriteInputTokens": 0}
-        return [_event("metadata", {"metrics": {"latencyMs": 1}, "usage": numbers})]
+        return [self._event("metadata", {"metrics": {"latencyMs": 1}, "usage": numbers})]
 
     def _open(self) -> list[bytes]:
         if self._opened:
             return []
         self._opened = True
-        return [_event("messageStart", {"role": "assistant"})]
+        return [self._event("messageStart", {"role": "assistant"})]
 
     def _inside(self, kind: str) -> list[bytes]:
         if self._block == kind:
@@ -129,10 +129,13 @@ class BedrockEncoder(Encoder):
         signature = {"reasoningContent": {"signature": "c2ltdWxhdGVk"}}
         events = [self._delta(signature)] if self._block == "reasoning" else []
         self._block = None
-        return [*events, _event("contentBlockStop", self._of_block({}))]
+        return [*events, self._event("contentBlockStop", self._of_block({}))]
 
     def _delta(self, delta: Json) -> bytes:
-        return _event("contentBlockDelta", self._of_block({"delta": delta}))
+        return self._event("contentBlockDelta", self._of_block({"delta": delta}))
+
+    def _event(self, kind: str, payload: Json) -> bytes:
+        return event_message(kind, payload)
 
     def _of_block(self, fields: Json) -> Json:
         return {"contentBlockIndex": self._index, **fields}
@@ -174,8 +177,8 @@ class Bedrock(WireProtocol):
         return None
 
 
-def _event(kind: str, payload: Json) -> bytes:
-    # Padding, as the service adds it to hide the length of a token.
+def event_message(kind: str, payload: Json) -> bytes:
+    """Encode an event with padding, as the service adds it to hide the length of a token."""
     padding = _PADDING[: -len(compact(payload)) % len(_PADDING) + 1]
     headers = {
         ":event-type": kind,
