@@ -50,13 +50,13 @@ def chat_request(prompt: Prompt, settings: RequestSettings, vendor: Vendor) -> W
         temperature=settings.temperature,
         top_p=settings.top_p,
         stop=list(settings.stop) or None,
-        seed=settings.seed,
         reasoning_effort=settings.reasoning_effort,
         response_format=_response_format(prompt),
         tools=[function_tool(tool) for tool in prompt.tools] or None,
     )
-    if settings.max_tokens is not None:
-        body[vendor.max_tokens_field] = settings.max_tokens
+    body |= without_none(
+        **{vendor.seed_field: settings.seed, vendor.max_tokens_field: settings.max_tokens}
+    )
     return WireRequest(
         url=under(endpoint_of(settings, vendor).removesuffix(_PATH), _PATH),
         body={**body, **prompt.extra},

@@ -32,6 +32,7 @@ class Vendor:
         stream_usage: Whether usage has to be asked for with ``stream_options.include_usage``.
         in_process: Whether it is the built-in simulator, which the client starts itself.
         max_tokens_field: What this vendor calls the limit of the answer's length.
+        seed_field: What this vendor calls the seed; a name it does not know is an error to some.
         model_path: Where its models are below the endpoint, in protocols whose URL names the model.
     """
 
@@ -49,6 +50,7 @@ class Vendor:
     stream_usage: bool = True
     in_process: bool = False
     max_tokens_field: str = "max_tokens"
+    seed_field: str = "seed"
     model_path: str = "/models"
 
     @property
@@ -94,7 +96,7 @@ _TABLE = (
     Vendor(name="huggingface", endpoint="https://router.huggingface.co/v1", keys=("HF_TOKEN",)),
     Vendor(name="llamacpp", endpoint="http://localhost:8080/v1", key_required=False),
     Vendor(name="lmstudio", endpoint="http://localhost:1234/v1", key_required=False),
-    Vendor(name="mistral", endpoint="https://api.mistral.ai/v1", default_model="mistral-small-latest", stream_usage=False),
+    Vendor(name="mistral", endpoint="https://api.mistral.ai/v1", default_model="mistral-small-latest", stream_usage=False, seed_field="random_seed"),
     Vendor(name="moonshot", endpoint="https://api.moonshot.ai/v1"),
     Vendor(name="openrouter", endpoint="https://openrouter.ai/api/v1", endpoints=("OPENROUTER_BASE_URL",), default_model="openrouter/auto"),
     Vendor(name="openrouter-responses", protocol="responses", endpoint="https://openrouter.ai/api/v1", keys=("OPENROUTER_API_KEY",), endpoints=("OPENROUTER_BASE_URL",), default_model="openrouter/auto"),

@@ -51,6 +51,11 @@ MESSAGES = [
     {"type": "message_delta", "delta": {"stop_reason": "end_turn"}},
     {"type": "message_stop"},
 ]
+CONVERSE = [
+    {"messageStart": {"role": "assistant"}},
+    {"contentBlockDelta": {"contentBlockIndex": 0, "delta": {"text": "Hi"}}},
+    {"messageStop": {"stopReason": "end_turn"}},
+]
 ANSWERS: dict[str, str | bytes] = {
     "chat": sse(
         {
@@ -84,11 +89,8 @@ ANSWERS: dict[str, str | bytes] = {
         {"type": "message-end", "delta": {"finish_reason": "COMPLETE"}},
         "[DONE]",
     ),
-    "converse": converse(
-        {"messageStart": {"role": "assistant"}},
-        {"contentBlockDelta": {"contentBlockIndex": 0, "delta": {"text": "Hi"}}},
-        {"messageStop": {"stopReason": "end_turn"}},
-    ),
+    "converse": converse(*CONVERSE),
+    "bedrock-nova": chunks(*CONVERSE),
     "bedrock-messages": chunks(*MESSAGES),
     "vertex-messages": sse(*MESSAGES),
     "ollama": lines(
