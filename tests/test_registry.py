@@ -49,14 +49,14 @@ def test_an_operator_is_drawn(operator) -> None:
 
 @every_operator
 def test_an_operator_says_what_it_emits_and_how_it_ends(operator) -> None:
-    words = operator.__doc__
+    words = inspect.getdoc(operator)  # without the indentation, which Python 3.13 drops itself
 
     assert "Emits" in words
     assert "completion" in words
     assert "error" in words
     assert "isposing" in words
     for parameter in inspect.signature(operator).parameters:
-        assert f"        {parameter}: " in words
+        assert f"\n    {parameter}: " in words
 
 
 @every_operator

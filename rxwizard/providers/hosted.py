@@ -11,6 +11,7 @@ from functools import partial
 from urllib.parse import quote
 
 from rxwizard.decoders import SSEDecoder
+from rxwizard.errors import ConfigError
 from rxwizard.prompts import Prompt
 from rxwizard.providers.anthropic import MessagesReader, messages_request
 from rxwizard.providers.aws import EnvelopeDecoder, chunk_data
@@ -27,7 +28,8 @@ def bedrock_messages_request(
     """Make the request for a prompt to a model that Amazon hosts.
 
     Raises:
-        ConfigError: As for Anthropic's own API; or there is neither a key nor a way to sign.
+        ConfigError: As for Anthropic's own API; an image is a URL; or there is neither a key nor a
+            way to sign.
     """
     request = _hosted(prompt, settings, vendor, "bedrock-2023-05-31", without={"model", "stream"})
     url = model_url(settings, vendor, "invoke-with-response-stream")
@@ -40,7 +42,7 @@ def vertex_messages_request(
     """Make the request for a prompt to a model that Google hosts.
 
     Raises:
-        ConfigError: As for Anthropic's own API.
+        ConfigError: As for Anthropic's own API; or an image is a URL.
     """
     request = _hosted(prompt, settings, vendor, "vertex-2023-10-16", without={"model"})
     name = quote(settings.model_name, safe="@")
@@ -64,6 +66,9 @@ def nova_request(prompt: Prompt, settings: RequestSettings, vendor: Vendor) -> W
 def _hosted(
     prompt: Prompt, settings: RequestSettings, vendor: Vendor, version: str, without: set[str]
 ) -> WireRequest:
+    if any(image.url is not None for image in prompt.images):
+        message = f'"{vendor.name}" fetches no image by URL, as Anthropic does: give its bytes.'
+        raise ConfigError(message)
     request = messages_request(prompt, settings, vendor)
     needless = without - prompt.extra.keys()
     body = {name: value for name, value in request.body.items() if name not in needless}

@@ -49,7 +49,7 @@ def ollama_request(prompt: Prompt, settings: RequestSettings, vendor: Vendor) ->
         stream=True,
         options=options or None,
         format=_format(prompt),
-        think=_think(settings.reasoning_effort),
+        think=_think(settings),
         tools=[function_tool(tool) for tool in prompt.tools] or None,
     )
     endpoint = endpoint_of(settings, vendor)
@@ -69,10 +69,17 @@ def _format(prompt: Prompt) -> Any:
     return "json" if prompt.json_mode else None
 
 
-def _think(effort: str | None) -> bool | str | None:
-    """Put the effort into Ollama's terms: on, off, or one of three levels."""
-    levels: dict[str, bool | str] = {"none": False, "minimal": "low", "xhigh": "high"}
-    return None if effort is None else levels.get(effort, effort)
+def _think(settings: RequestSettings) -> bool | str | None:
+    """Put the effort into Ollama's terms: on or off, and one of three levels for gpt-oss alone.
+
+    To other models a level is an error (status 400).
+    """
+    effort = settings.reasoning_effort
+    if effort is None:
+        return None
+    if effort == "none" or "gpt-oss" not in settings.model_name:
+        return effort != "none"
+    return {"minimal": "low", "xhigh": "high"}.get(effort, effort)
 
 
 def _messages(prompt: Prompt) -> Iterator[dict[str, Any]]:

@@ -12,10 +12,11 @@ from typing import Any
 from unittest.mock import Mock
 
 import aiohttp
+import pytest
 from aioresponses import aioresponses
 from amazon import chunks, converse
 
-from rxwizard import Prompt, StreamingClient, WizardConfig, WizardError, WizardResponse
+from rxwizard import ConfigError, Prompt, StreamingClient, WizardConfig, WizardError, WizardResponse
 from rxwizard.providers import PROTOCOLS
 
 from .reader_kit import lines, sse
@@ -157,3 +158,12 @@ async def failure_of(config: WizardConfig, **reply: Any) -> WizardError:
 
     assert isinstance(outcome, WizardError), outcome
     return outcome
+
+
+async def refusal_of(config: WizardConfig, prompt: Prompt | str = "Hello?") -> str:
+    """Give the words of the ConfigError that a prompt is, before anything is sent."""
+    with aioresponses() as mocked:
+        with pytest.raises(ConfigError) as caught:
+            await StreamingClient(config).generate_complete(prompt)
+        assert not mocked.requests
+    return str(caught.value)

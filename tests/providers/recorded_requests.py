@@ -35,68 +35,21 @@ FORMS = {
 #: Vendors that the index calls otherwise than our table.
 RENAMED = {"vercel-gateway": "vercel"}
 
-#: Where a form has the sampling settings (None: in the body itself), and what it calls ours.
+#: Where a form has the sampling settings (None: in the body itself), and what it calls them where
+#: it does not call them as we do.
 SAMPLING: dict[str, tuple[str | None, dict[str, str]]] = {
-    "chat": (
-        None,
-        {
-            "temperature": "temperature",
-            "top_p": "top_p",
-            "max_tokens": "max_tokens",
-            "max_completion_tokens": "max_tokens",
-            "stop": "stop",
-            "seed": "seed",
-            "random_seed": "seed",
-            "reasoning_effort": "reasoning_effort",
-        },
-    ),
-    "messages": (
-        None,
-        {
-            "temperature": "temperature",
-            "top_p": "top_p",
-            "max_tokens": "max_tokens",
-            "stop_sequences": "stop",
-        },
-    ),
-    "responses": (
-        None,
-        {"temperature": "temperature", "top_p": "top_p", "max_output_tokens": "max_tokens"},
-    ),
-    "cohere": (
-        None,
-        {
-            "temperature": "temperature",
-            "p": "top_p",
-            "max_tokens": "max_tokens",
-            "stop_sequences": "stop",
-            "seed": "seed",
-        },
-    ),
-    "ollama": (
-        "options",
-        {
-            "temperature": "temperature",
-            "top_p": "top_p",
-            "num_predict": "max_tokens",
-            "stop": "stop",
-            "seed": "seed",
-        },
-    ),
+    "chat": (None, {"max_completion_tokens": "max_tokens", "random_seed": "seed"}),
+    "messages": (None, {"stop_sequences": "stop"}),
+    "responses": (None, {"max_output_tokens": "max_tokens"}),
+    "cohere": (None, {"p": "top_p", "stop_sequences": "stop"}),
+    "ollama": ("options", {"num_predict": "max_tokens"}),
     "gemini": (
         "generationConfig",
-        {
-            "temperature": "temperature",
-            "topP": "top_p",
-            "maxOutputTokens": "max_tokens",
-            "stopSequences": "stop",
-            "seed": "seed",
-        },
+        {"topP": "top_p", "maxOutputTokens": "max_tokens", "stopSequences": "stop"},
     ),
     "converse": (
         "inferenceConfig",
         {
-            "temperature": "temperature",
             "topP": "top_p",
             "maxTokens": "max_tokens",
             "max_new_tokens": "max_tokens",
@@ -104,6 +57,7 @@ SAMPLING: dict[str, tuple[str | None, dict[str, str]]] = {
         },
     ),
 }
+OWN = ("temperature", "top_p", "max_tokens", "stop", "seed", "reasoning_effort")
 ROLES = {"developer": "system", "model": "assistant"}
 
 
@@ -152,7 +106,9 @@ def _addressee(api: str, provider: str, body: Mapping[str, Any]) -> tuple[str, s
     form, name = FORMS[api], RENAMED.get(provider, provider)
     if api == "bedrock-invoke":
         # One URL for the models of all vendors, each in its own form.
-        return ("converse", "bedrock-nova") if "schemaVersion" in body else (form, f"{name}-anthropic")
+        return (
+            ("converse", "bedrock-nova") if "schemaVersion" in body else (form, f"{name}-anthropic")
+        )
     if form == "responses":
         name = f"{name}-responses"
     other = {"chat": "openai-compatible", "responses": "openai-responses"}
@@ -180,11 +136,14 @@ def in_our_terms(request: Recorded) -> tuple[Prompt, dict[str, Any]]:
         system = turns.pop(0).content
     text, images = _question(turns.pop(), request.body)
     extra = {name: value for name, value in rest.items() if value not in (None, "", {}, [])}
-    return Prompt(text, system=system, history=tuple(turns), images=images, extra=extra, **said), settings
+    return Prompt(
+        text, system=system, history=tuple(turns), images=images, extra=extra, **said
+    ), settings
 
 
 def _settings(form: str, rest: dict[str, Any]) -> dict[str, Any]:
     place, names = SAMPLING[form]
+    names = {**names, **{name: name for name in OWN}}
     there = rest if place is None else dict(rest.pop(place, None) or {})
     settings = {ours: there.pop(theirs) for theirs, ours in names.items() if theirs in there}
     if form == "responses" and (rest.get("reasoning") or {}).keys() == {"effort"}:
@@ -230,7 +189,9 @@ def _tools(form: str, rest: dict[str, Any]) -> tuple[Tool | Mapping[str, Any], .
 
 
 def _tool(function: Mapping[str, Any], tool: Mapping[str, Any]) -> Tool | Mapping[str, Any]:
-    schemas = [function[name] for name in ("parameters", "input_schema", "inputSchema") if name in function]
+    schemas = [
+        function[name] for name in ("parameters", "input_schema", "inputSchema") if name in function
+    ]
     if not schemas or function.get("strict"):
         return tool  # its own form: a tool of the server, or a promise that a `Tool` cannot make
     schema = lower_types(schemas[0].get("json", schemas[0]))
@@ -294,7 +255,9 @@ def _question(turn: Message, body: Mapping[str, Any]) -> tuple[str, tuple[Image,
         return turn.content, ()
     first, *others = turn.parts or [{}]
     if any(part.keys() & {"tool_use_id", "toolResult"} for part in (first, *others)):
-        raise InexpressibleError("the last message is a tool's result, and a Prompt ends with a question")
+        raise InexpressibleError(
+            "the last message is a tool's result, and a Prompt ends with a question"
+        )
     if "text" not in first or not all("fileData" in part for part in others):
         raise InexpressibleError("the question is more than text and images")
     files = [part["fileData"] for part in others]

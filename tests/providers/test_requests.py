@@ -8,7 +8,6 @@ import pytest
 
 from rxwizard import (
     AuthenticationError,
-    ConfigError,
     Image,
     InvalidPromptError,
     Message,
@@ -177,11 +176,6 @@ async def test_anthropic_gets_every_setting() -> None:
     }
 
 
-async def test_anthropic_has_no_seed_and_says_so_before_anything_is_sent() -> None:
-    with pytest.raises(ConfigError, match="seed"):
-        await StreamingClient(config_of("anthropic:m", seed=1)).generate_complete("Hello?")
-
-
 async def test_anthropic_gets_the_system_text_apart() -> None:
     body = (await request_for(config_of("anthropic:m"), TALK.with_message("system", "Now."))).body
 
@@ -299,15 +293,31 @@ async def test_ollama_gets_system_history_and_tools() -> None:
     assert body["tools"] == [FUNCTION]
 
 
-async def test_ollama_gets_images_as_bytes_and_refuses_urls() -> None:
+async def test_ollama_gets_images_as_bytes() -> None:
     prompt = Prompt("What is it?", images=(Image.from_bytes(b"hi"),))
     (message,) = (await request_for(config_of("ollama:m"), prompt)).body["messages"]
 
     assert message["images"] == ["aGk="]
-    with pytest.raises(ConfigError, match="URL"):
-        await StreamingClient(config_of("ollama:m")).generate_complete(
-            Prompt("What?", images=(Image.from_url("https://x.example/a.png"),))
-        )
+
+
+@pytest.mark.parametrize(
+    ("model", "effort", "think"),
+    [
+        ("qwen3:4b", "none", False),
+        ("qwen3:4b", "low", True),
+        ("qwen3:4b", "xhigh", True),
+        ("gpt-oss:20b", "none", False),
+        ("gpt-oss:20b", "minimal", "low"),
+        ("gpt-oss:20b", "medium", "medium"),
+        ("library/gpt-oss", "xhigh", "high"),
+    ],
+)
+async def test_ollama_gets_a_level_for_gpt_oss_alone(
+    model: str, effort: str, think: bool | str
+) -> None:
+    config = config_of(f"ollama:{model}", reasoning_effort=effort)
+
+    assert (await request_for(config)).body["think"] == think
 
 
 # -- all of them -----------------------------------------------------------------------------
@@ -346,8 +356,9 @@ async def test_bodies_are_json_whatever_the_prompt_holds(model: str) -> None:
 
 
 CHAT_VENDORS = [v.name for v in VENDORS.values() if v.protocol == "chat" and not v.in_process]
-#: What differs from `max_tokens`, and who needs not be asked for usage.
+#: What differs from `max_tokens` and `seed`, and who needs not be asked for usage.
 MAX_TOKENS_FIELD = {"openai": "max_completion_tokens", "azure": "max_completion_tokens"}
+SEED_FIELD = {"mistral": "random_seed"}
 #: How the key is sent, where it is no bearer token.
 KEY_HEADERS = {"azure": ("api-key", KEY)}
 TELLS_USAGE_UNASKED = {"mistral", "perplexity"}
@@ -356,13 +367,14 @@ TELLS_USAGE_UNASKED = {"mistral", "perplexity"}
 @pytest.mark.parametrize("name", CHAT_VENDORS)
 async def test_every_vendor_of_the_table_is_asked_the_same_way(name: str) -> None:
     own_endpoint = {} if VENDORS[name].endpoint else {"endpoint": "http://x.example/v1"}
-    sent = await request_for(config_of(f"{name}:org/m:free", max_tokens=9, **own_endpoint))
+    sent = await request_for(config_of(f"{name}:org/m:free", max_tokens=9, seed=0, **own_endpoint))
 
     assert sent.url == f"{VENDORS[name].endpoint or 'http://x.example/v1'}/chat/completions"
     header, value = KEY_HEADERS.get(name, ("Authorization", f"Bearer {KEY}"))
     assert sent.headers[header] == value
     assert sent.body["model"] == "org/m:free"
     assert sent.body[MAX_TOKENS_FIELD.get(name, "max_tokens")] == 9
+    assert sent.body.keys() & {"seed", "random_seed"} == {SEED_FIELD.get(name, "seed")}
     assert ("stream_options" in sent.body) == (name not in TELLS_USAGE_UNASKED)
 
 

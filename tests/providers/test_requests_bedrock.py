@@ -14,7 +14,6 @@ from amazon import chunks, converse
 
 from rxwizard import (
     AuthenticationError,
-    ConfigError,
     Image,
     Message,
     OverloadedError,
@@ -31,6 +30,7 @@ from rxwizard import (
 )
 from rxwizard.providers import PROTOCOLS
 
+from . import mocked_http
 from .mocked_http import KEY, failure_of, request_for
 from .mocked_http import _Response as Response
 
@@ -67,11 +67,7 @@ async def body_of(prompt: Prompt | str = "Hello?", **settings: Any) -> Any:
 
 
 async def refusal_of(prompt: Prompt | str = "Hello?", **settings: Any) -> str:
-    with aioresponses() as mocked:
-        with pytest.raises(ConfigError) as caught:
-            await StreamingClient(config_of(**settings)).generate_complete(prompt)
-        assert not mocked.requests
-    return str(caught.value)
+    return await mocked_http.refusal_of(config_of(**settings), prompt)
 
 
 # -- Converse --------------------------------------------------------------------------------
@@ -185,16 +181,6 @@ async def test_converse_gets_a_schema_as_text_and_an_effort() -> None:
     assert json.loads(text_format["structure"]["jsonSchema"]["schema"]) == schema
 
 
-async def test_what_converse_does_not_have_is_refused_before_anything_is_sent() -> None:
-    assert "seed" in await refusal_of(seed=1)
-    assert "JSON" in await refusal_of(Prompt("Hello?", json_mode=True))
-    assert "'minimal'" in await refusal_of(reasoning_effort="minimal")
-    by_url = Image.from_url("https://x.example/a.png")
-    assert "URL" in await refusal_of(Prompt("What?", images=(by_url,)))
-    tiff = Image.from_bytes(b"hi", "image/tiff")
-    assert "image/tiff" in await refusal_of(Prompt("What?", images=(tiff,)))
-
-
 async def test_extra_fields_are_merged_last() -> None:
     thinking = {"thinking": {"type": "enabled", "budget_tokens": 2000}}
     extra = {"additionalModelRequestFields": thinking, "inferenceConfig": {"maxTokens": 5}}
@@ -286,7 +272,6 @@ async def test_anthropic_elsewhere_is_asked_as_at_home(config: dict[str, Any]) -
     assert body["messages"][0]["content"][0]["type"] == "image"
     assert (body["temperature"], body["anthropic_beta"]) == (0.5, ["b"])
     assert (body["anthropic_version"], body["model"]) == ("x", "own")
-    assert "seed" in await refusal_of(**config, seed=1)
 
 
 # -- errors over HTTP ------------------------------------------------------------------------

@@ -9,13 +9,11 @@ import pytest
 
 from rxwizard import (
     AuthenticationError,
-    ConfigError,
     Image,
     Message,
     Prompt,
     RateLimitError,
     Role,
-    StreamingClient,
     Tool,
     WizardConfig,
     WizardError,
@@ -65,14 +63,6 @@ async def test_thinking_can_be_turned_off() -> None:
     body = (await request_for(config_of(COHERE, reasoning_effort="none"))).body
 
     assert body["thinking"] == {"type": "disabled"}
-
-
-@pytest.mark.parametrize("effort", ["minimal", "low", "medium", "high", "xhigh"])
-async def test_other_efforts_are_refused_before_anything_is_sent(effort: str) -> None:
-    config = config_of(COHERE, reasoning_effort=effort)
-
-    with pytest.raises(ConfigError, match=f"(?s){effort}.*token_budget"):
-        await StreamingClient(config).generate_complete("Hello?")
 
 
 async def test_system_and_history_are_messages() -> None:

@@ -34,8 +34,18 @@ pytestmark = pytest.mark.skipif(
 )
 
 #: How many requests are compared, and how many cannot be said, by API. A change is looked at.
-COMPARED: dict[str, int] = {}
-INEXPRESSIBLE: dict[str, int] = {}
+COMPARED = {
+    "chat": 63,
+    "responses": 24,
+    "gemini": 10,
+    "gemini-jsonarray": 2,
+    "messages": 9,
+    "bedrock-converse": 8,
+    "bedrock-invoke": 5,
+    "ollama": 8,
+    "cohere": 5,
+}
+INEXPRESSIBLE = {"chat": 7, "messages": 3, "bedrock-converse": 2, "cohere": 2}
 
 
 # -- where both ways are valid ---------------------------------------------------------------
@@ -81,7 +91,10 @@ def names(body: dict[str, Any], form: str) -> None:
         body["inferenceConfig"]["maxTokens"] = body["inferenceConfig"].pop("max_new_tokens")
     if isinstance(body.get("stop"), str):
         body["stop"] = [body["stop"]]
-    for asked in (body.get("response_format", {}).get("json_schema"), body.get("text", {}).get("format")):
+    for asked in (
+        body.get("response_format", {}).get("json_schema"),
+        body.get("text", {}).get("format"),
+    ):
         if asked:
             asked["name"] = "answer"
 
@@ -114,7 +127,8 @@ def google(body: dict[str, Any], form: str) -> None:
                 del part["thought"]
     body.pop("model", None)  # in the URL, too
     for tool in body.get("tools") or ():
-        _drop_empty(tool)
+        if "functionDeclarations" in tool:
+            _drop_empty(tool)
         for function in tool.get("functionDeclarations", ()):
             _drop_empty(function)
             if "parameters" in function:
@@ -123,8 +137,7 @@ def google(body: dict[str, Any], form: str) -> None:
 
 def _drop_empty(fields: dict[str, Any]) -> None:
     for name in [name for name, value in fields.items() if value in (None, "", {}, [])]:
-        if name != "fileSearch":
-            del fields[name]
+        del fields[name]
 
 
 RULES: tuple[Callable[[dict[str, Any], str], None], ...] = (
@@ -167,14 +180,15 @@ def config_for(request: Recorded, settings: dict[str, Any]) -> WizardConfig:
     return WizardConfig(model=f"{request.vendor}:{request.model}", api_key=KEY, **settings)
 
 
-@pytest.mark.parametrize("request_", cases())
-async def test_we_ask_as_those_did_who_were_answered(request_: Recorded) -> None:
-    prompt, settings = in_our_terms(request_)
-    sent = await request_for(config_for(request_, settings), prompt)
+@pytest.mark.parametrize("asked", cases())
+async def test_we_ask_as_those_did_who_were_answered(asked: Recorded) -> None:
+    prompt, settings = in_our_terms(asked)
+    sent = await request_for(config_for(asked, settings), prompt)
 
-    assert plain(sent.body, request_.form) == plain(request_.body, request_.form)
-    theirs = unquote(urlsplit(request_.url).path).rpartition("/")[2]
-    assert urlsplit(unquote(sent.url)).path.endswith(theirs)
+    assert plain(sent.body, asked.form) == plain(asked.body, asked.form)
+    if asked.vendor != "openai-compatible":  # where a server of one's own is, its user says
+        theirs = unquote(urlsplit(asked.url).path).rpartition("/")[2]
+        assert urlsplit(unquote(sent.url)).path.endswith(f"/{theirs}")
 
 
 def test_it_is_known_how_many_are_compared() -> None:

@@ -9,13 +9,11 @@ import pytest
 
 from rxwizard import (
     AuthenticationError,
-    ConfigError,
     Image,
     Message,
     Prompt,
     RequestError,
     Role,
-    StreamingClient,
     Tool,
     WizardConfig,
 )
@@ -91,14 +89,6 @@ async def test_every_setting() -> None:
         "max_output_tokens": 4000,
         "reasoning": {"effort": "high"},
     }
-
-
-@pytest.mark.parametrize(("name", "value"), [("seed", 0), ("stop", ("END",))])
-async def test_what_it_does_not_have_is_refused_before_anything_is_sent(
-    name: str, value: object
-) -> None:
-    with pytest.raises(ConfigError, match=name):
-        await StreamingClient(config_of(RESPONSES, **{name: value})).generate_complete("Hello?")
 
 
 async def test_the_system_text_is_instructions_and_the_history_is_input() -> None:
