@@ -55,9 +55,10 @@ PROVIDERS: Mapping[str, str] = {
     "bedrock-anthropic": "bedrock-anthropic",
     "vertex-anthropic": "vertex-anthropic",
     "bedrock-nova": "bedrock-nova",
+    "gemini-jsonarray": "gemini",
 }
 #: What the path alone does not tell from another protocol.
-NAMED = {"bedrock-nova"}
+NAMED = {"bedrock-nova", "gemini-jsonarray"}
 KEY = "sk-0123456789"
 #: What has a way of its own to say no; elsewhere a refusal is text like any other.
 REFUSES = {"openai", "anthropic", "responses", "bedrock-anthropic", "vertex-anthropic"}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rxwizard.testing.protocols.anthropic import Anthropic
 from rxwizard.testing.protocols.bedrock import Bedrock
 from rxwizard.testing.protocols.cohere import Cohere
-from rxwizard.testing.protocols.gemini import Gemini
+from rxwizard.testing.protocols.gemini import Gemini, GeminiArray
 from rxwizard.testing.protocols.hosted import BedrockAnthropic, BedrockNova, VertexAnthropic
 from rxwizard.testing.protocols.ollama import Ollama
 from rxwizard.testing.protocols.openai import OpenAI
@@ -28,8 +28,9 @@ PROTOCOLS: dict[str, WireProtocol] = {
         Gemini(),
         BedrockAnthropic(),
         VertexAnthropic(),
-        # Asked at the same path as Anthropic's models there, which come first: it has to be named.
+        # Asked at the same path as another one, which comes first: they have to be named.
         BedrockNova(),
+        GeminiArray(),
     )
 }
 

@@ -71,8 +71,7 @@ class GeminiEncoder(Encoder):
         """Encode a bare JSON document over several lines, which is no event."""
         overloaded = step.type == "overloaded_error"
         status = step.status or (503 if overloaded else 500)
-        body = _error(status, step.message)
-        return [f"{json.dumps(body, ensure_ascii=False, indent=2)}\n".encode()]
+        return [self._outside(_error(status, step.message))]
 
     def finish(self, reason: str) -> list[bytes]:
         """Encode an event with an empty text, the finish reason and the last usage."""
@@ -91,7 +90,13 @@ class GeminiEncoder(Encoder):
             event["usageMetadata"] = self._numbers()
         event["modelVersion"] = self.call.model
         event["responseId"] = f"simulated{self.call.number:04}"
+        return self._framed(event)
+
+    def _framed(self, event: Json) -> bytes:
         return f"data: {compact(event)}\r\n\r\n".encode()
+
+    def _outside(self, document: Json) -> bytes:
+        return f"{json.dumps(document, ensure_ascii=False, indent=2)}\n".encode()
 
     def _numbers(self) -> Json:
         usage = self.usage
@@ -107,6 +112,27 @@ class GeminiEncoder(Encoder):
         if thought:
             numbers["thoughtsTokenCount"] = thought
         return numbers
+
+
+class GeminiArrayEncoder(GeminiEncoder):
+    """The same events as the elements of one JSON array, delivered piece by piece."""
+
+    _opening = "["
+
+    def keep_alive(self, _text: str, /) -> list[bytes]:
+        """Encode white space between two elements."""
+        return [b"\n"]
+
+    def end(self) -> list[bytes]:
+        """Close the array."""
+        return [b"\n]"]
+
+    def _framed(self, event: Json) -> bytes:
+        opening, self._opening = self._opening, ",\r\n"
+        return f"{opening}{compact(event)}\n".encode()
+
+    def _outside(self, document: Json) -> bytes:
+        return self._framed(document)
 
 
 class Gemini(WireProtocol):
@@ -149,6 +175,17 @@ class Gemini(WireProtocol):
     def api_key(self, headers: Mapping[str, str]) -> str | None:
         """Give the key of `x-goog-api-key`, else a bearer token, as Vertex has it."""
         return headers.get("x-goog-api-key") or super().api_key(headers)
+
+
+class GeminiArray(Gemini):
+    """The service's reply where nobody asks for events (``alt=sse``): one JSON array."""
+
+    name: ClassVar[str] = "gemini-jsonarray"
+    content_type: ClassVar[str] = "application/json"
+
+    def encoder(self, call: Call, usage: Usage | None = None) -> Encoder:
+        """Make the encoder of one answer."""
+        return GeminiArrayEncoder(call, usage)
 
 
 def _error(status: int, message: str | None) -> Json:
