@@ -34,7 +34,7 @@ def main() -> None:
     else:
         title = f"CPU per event, {speed.STREAMS} streams at {speed.PACE} a second, uvloop"
         _print_times(title, uvloop.run(speed.paced(rounds=3)), "raw loop")
-        print("  bound 2.2; lower would take one wake-up less: the reader's task reading the socket")
+        print("  bound 2.2; a lower one takes a wake-up less: see speed.paced")
 
     if sys.platform == "linux":
         print(
