@@ -272,7 +272,9 @@ def _as_json(chunk: StreamChunk) -> str:
 
     `StreamChunk.model_validate_json` reads it back.
     """
-    fields = chunk.model_dump(mode="json", exclude_defaults=True)
+    # The limits are the response's and would stand on each line.
+    per_response = {"source": {"rate_limit"}}
+    fields = chunk.model_dump(mode="json", exclude_defaults=True, exclude=per_response)
     always = {"seq": chunk.seq, "kind": chunk.kind.value, "text": chunk.text}
     # Escapes lose nothing where stdout cannot show a character; a "?" would.
     plain = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
