@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 GROWTH = 4
 BOUND = 8.0  # linear work gives 4, quadratic 16
+ATTEMPTS = 3  # what the allocator does for a large body in a large process can spoil one
 NO_LIMIT = 1 << 30
 
 DECODERS: dict[str, Callable[[], Decoder[Any]]] = {
@@ -73,13 +74,24 @@ def cpu_seconds(make: Callable[[], Decoder[Any]], wire: bytes, step: int) -> flo
     return best
 
 
+def is_linear(make: Callable[[], Decoder[Any]], small: bytes, large: bytes, step: int) -> bool:
+    """Tell whether `large`, which is GROWTH times `small`, costs no more than it may.
+
+    Measured anew where it does not: noise can make linear work look worse, and not quadratic work
+    better.
+    """
+    return any(
+        cpu_seconds(make, large, step) <= BOUND * cpu_seconds(make, small, step) + 0.01
+        for _ in range(ATTEMPTS)
+    )
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", DECODERS)
 def test_work_is_linear(name: str, shape: str) -> None:
     unit, times, step = SHAPES[shape]
-    small = cpu_seconds(DECODERS[name], unit * (times // GROWTH), step)
 
-    assert cpu_seconds(DECODERS[name], unit * times, step) <= BOUND * small + 0.01
+    assert is_linear(DECODERS[name], unit * (times // GROWTH), unit * times, step)
 
 
 #: A wire of so many bytes, roughly, and the size of the pieces.
@@ -98,8 +110,5 @@ MESSAGES: dict[str, tuple[Callable[[int], bytes], int, int]] = {
 @pytest.mark.parametrize("shape", MESSAGES)
 def test_work_on_binary_messages_is_linear(shape: str) -> None:
     wire, size, step = MESSAGES[shape]
-    small = cpu_seconds(lambda: EventStreamDecoder(NO_LIMIT), wire(size // GROWTH), step)
 
-    assert (
-        cpu_seconds(lambda: EventStreamDecoder(NO_LIMIT), wire(size), step) <= BOUND * small + 0.01
-    )
+    assert is_linear(lambda: EventStreamDecoder(NO_LIMIT), wire(size // GROWTH), wire(size), step)
