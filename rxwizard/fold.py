@@ -95,11 +95,6 @@ class ResponseBuilder:
         self._source = source
         self._last_at = at
 
-    def text_began(self, at: float) -> None:
-        """Note when the first text came that was given to `write_text`."""
-        if self._first_at is None:
-            self._first_at = at
-
     def is_full(self, at_most: int) -> bool:
         """Tell whether `write_text` must not be called any more.
 

@@ -27,6 +27,9 @@ from rxwizard.providers.remedies import explain
 from rxwizard.stream import Stream
 from rxwizard.transport import Reply, Timeouts, Transport, encoded
 
+#: What names of headers and of query fields have in them whose values are secrets.
+_TELLING = re.compile("auth|key|token|secret|cookie", re.IGNORECASE)
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -80,10 +83,11 @@ class Source:
         request = replace(request, headers={**request.headers, **config.headers})
         timeouts = Timeouts(connect=config.connect_timeout, idle=config.idle_timeout)
         requested_at = asyncio.get_running_loop().time()
-        redact = redactor(*_secrets(config))
+        secrets = _secrets(config)
+        redact = redactor(*secrets)
         try:
             request = request.signed(encoded)
-            redact = redactor(*_secrets(config), *request.secrets.values())
+            redact = redactor(*secrets, *request.secrets.values())
             async with self.transport.post(request, timeouts, self.streaming.read_bufsize) as reply:
                 if not 200 <= reply.status < 300:
                     raise error_from_response(reply.status, reply.headers, await reply.error_body())
@@ -152,13 +156,12 @@ def _left_in(decoder: Decoder[Any]) -> list[Any]:
 def _secrets(config: WizardConfig) -> list[SecretStr]:
     """Give all that must not be shown: the key, secret headers, what the endpoint carries."""
     found = [config.api_key] if config.api_key is not None else []
-    telling = re.compile("auth|key|token|secret|cookie", re.IGNORECASE)
-    found += [SecretStr(value) for name, value in config.headers.items() if telling.search(name)]
+    found += [SecretStr(value) for name, value in config.headers.items() if _TELLING.search(name)]
     try:
         url = urlsplit(config.endpoint or "")
     except ValueError:  # no URL at all, which the transport says
         return found
     if url.password:
         found.append(SecretStr(url.password))
-    found += [SecretStr(value) for name, value in parse_qsl(url.query) if telling.search(name)]
+    found += [SecretStr(value) for name, value in parse_qsl(url.query) if _TELLING.search(name)]
     return found

@@ -32,16 +32,13 @@ from rxwizard.providers import WireRequest
 #: Bytes of an error reply that are read: enough for any error, little enough for a hostile one.
 _MAX_ERROR_BODY = 64 * 1024
 
-
 #: Bytes of a request body from which it is sent as a file. Far below aiohttp's 1 MiB, because its
 #: encoder escapes what is not ASCII.
 _LARGE_BODY = 128 * 1024
 
-
 #: Bytes taken from the kernel at a time: some hundred events. Half of it costs a tenth in speed,
 #: twice of it lets a paused stream hold over 100 KB when its server is far ahead.
 _RECEIVE_BYTES = 32 * 1024
-
 
 #: Bytes the kernel keeps of a stream; it doubles them. At a round trip of 200 ms they let 1 MB a
 #: second through, several times what the fastest models write.
@@ -53,6 +50,8 @@ _ERROR_BODY_SECONDS = 5.0
 #: Seconds for the last bytes of a body after its answer: a packet that is on its way.
 _LAST_BYTES_SECONDS = 0.05
 
+#: Bytes of a response header: gateways send long ones, and aiohttp's limit of 8 KiB calls them no
+#: HTTP.
 _MAX_HEADER = 64 * 1024
 
 #: What aiohttp raises for a connection that does not work. The third is no ClientError, and comes
@@ -97,29 +96,33 @@ class Reply:
         protocol = connection.protocol if connection is not None else None
         closed = protocol.closed if protocol is not None else None
         if closed is not None:
+            # A kept connection has had this before; once is enough.
+            closed.remove_done_callback(_ask_for_exception)
+            closed.add_done_callback(_ask_for_exception)
             closed.add_done_callback(self._connection_closed)
         return closed
 
-    def _connection_closed(self, closed: asyncio.Future[None]) -> None:
-        if not closed.cancelled():
-            closed.exception()  # told by the body; unasked for, the loop would log it
+    def _connection_closed(self, _closed: asyncio.Future[None]) -> None:
         content = self._response.content
         if not content.is_eof() and content.exception() is None:
             content.set_exception(aiohttp.ClientPayloadError("the connection was closed"))
 
-    async def leave(self) -> None:
-        """Give the connection back where the whole body has come, else close it."""
+    async def wait_for_end(self) -> None:
+        """Wait a moment for the end of the body, which mostly comes right behind the answer.
+
+        Then the connection can be kept, and the next request need not connect again.
+        """
         content = self._response.content
         if self.is_answered and not content.at_eof():
-            # The end of the body mostly comes right behind the answer; then the next request need
-            # not connect again.
             with suppress(*_BROKEN):
                 async with asyncio.timeout(_LAST_BYTES_SECONDS):
                     await content.readany()
+
+    def leave(self) -> None:
+        """Give the connection back where the whole body has come, else close it."""
         if self._closed is not None:
             self._closed.remove_done_callback(self._connection_closed)
-            self._closed.add_done_callback(_ask_for_exception)
-        if content.at_eof():
+        if self._response.content.at_eof():
             self._response.release()
         else:
             self._response.close()
@@ -229,11 +232,10 @@ class Transport:
             reply = Reply(response, timeouts)
             try:
                 yield reply
-            except BaseException:
-                reply.is_answered = False  # whoever leaves like this does not wait
-                raise
+                if session in (self._given, self._own):
+                    await reply.wait_for_end()
             finally:
-                await reply.leave()
+                reply.leave()
 
     @asynccontextmanager
     async def _session(self) -> AsyncGenerator[aiohttp.ClientSession]:
@@ -278,7 +280,6 @@ def _new_session() -> aiohttp.ClientSession:
         # No limit on connections: each stream holds one, and how many streams there are is the
         # user's choice. A limit would let the hundred-and-first wait for ever without a word.
         connector=_Connector(limit=0, socket_factory=_socket),
-        # Gateways send long headers; aiohttp's limit of 8 KiB calls them no HTTP.
         max_line_size=_MAX_HEADER,
         max_field_size=_MAX_HEADER,
     )
@@ -298,7 +299,7 @@ def _socket(address: tuple[Any, ...]) -> socket.socket:
 
 def _ask_for_exception(closed: asyncio.Future[None]) -> None:
     if not closed.cancelled():
-        closed.exception()  # a kept connection may break while nobody uses it
+        closed.exception()  # the body tells it, or nobody is there; unasked for, it would be logged
 
 
 class _Connector(aiohttp.TCPConnector):

@@ -34,8 +34,9 @@ async def taken(one_client, stream):
 
 
 async def forgotten(one_client, stream):
-    stream.pipe(rx.retry()).subscribe(lambda chunk: None)
-    await asyncio.sleep(0.01)
+    began = asyncio.Event()
+    stream.pipe(rx.retry()).subscribe(lambda chunk: began.set())
+    await began.wait()
 
 
 async def kept_for_ever(one_client, stream):

@@ -52,6 +52,17 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> Connections:
     return counted
 
 
+async def test_a_kept_connection_does_not_grow_with_its_requests() -> None:
+    async with Simulator(Text("Hello")) as simulator, client(simulator) as kept:
+        watching = []
+        for _ in range(5):
+            await kept.generate_complete("Hi")
+            ((protocol, _),) = next(iter(kept._shared.transport._own.connector._conns.values()))
+            watching.append(len(protocol.closed._callbacks))
+
+    assert watching == [1] * 5
+
+
 async def test_generate_complete_is_the_fold_of_the_stream() -> None:
     script = Script(Reasoning("hm"), Text("Let me see."), ToolCall("look", {"at": "this"}))
     async with Simulator(script) as first, Simulator(script) as second:
