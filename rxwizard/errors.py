@@ -16,9 +16,13 @@ The tree answers three questions: whose fault is it, does trying again help, how
     +-- NetworkError                nobody's: no answer arrived at all
     +-- StreamInterruptedError      nobody's: the answer began, and ended before its terminal signal
     +-- DecodeError                 theirs: bytes that are not the promised format
+    |   +-- StructureError          theirs: an answer that is not the JSON you asked for
     +-- DeadlineError               a clock ran out; one subclass a clock
     |   +-- ConnectDeadlineError    no connection in time
     |   +-- IdleDeadlineError       connected, then silent for too long
+    |   +-- ReaderDeadlineError     ours: a reader of a shared stream stood still, and was put out
+    |   +-- SinkDeadlineError       yours: a sink did not take an item, or did not close, in time
+    +-- SinkError                   yours: a sink cannot take an item: no file, no disk, no socket
     +-- BufferOverflowError         ours: a reader is slower than its overflow policy allows
     +-- MissingBackpressureError    ours: a source that cannot pause outruns a lossless reader
     +-- BudgetExceededError         yours: the budget you set is spent
@@ -30,10 +34,11 @@ The mapping from a provider's reply to one of these stands in `providers/failure
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 if TYPE_CHECKING:
     from rxwizard.chunks import WizardResponse
+    from rxwizard.fan_out import FanOutReport
 
 
 class WizardError(Exception):
@@ -53,6 +58,8 @@ class WizardError(Exception):
 
     #: Whether the same request may succeed later.
     retryable: bool = False
+    #: What each sink had got, where the stream went through `fan_out`.
+    report: FanOutReport | None = None
 
     def __init__(
         self,
@@ -164,6 +171,35 @@ class DecodeError(WizardError):
         return f"{super().__str__()}{where}{what}"
 
 
+class StructureError(DecodeError):
+    """The answer is not the JSON that was asked for: broken, cut, none at all, or of another shape.
+
+    `__cause__` is pydantic's ValidationError where it is of another shape.
+
+    Args:
+        message: What was expected.
+        value: What was valid of it, in plain dicts and lists; None where nothing was.
+        text: The offending text, shortened.
+        position: Where it stands: characters from the start of the answer.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        value: Any = None,
+        text: str | None = None,
+        position: int | None = None,
+    ) -> None:
+        super().__init__(message, text=text, position=position)
+        self.value = value
+
+    def __str__(self) -> str:
+        where = "" if self.position is None else f" (at character {self.position:,})"
+        what = "" if not self.text else f": {self.text!r}"
+        return f"{WizardError.__str__(self)}{where}{what}"
+
+
 class DeadlineError(WizardError):
     """A clock ran out. `seconds` is what it had been set to."""
 
@@ -183,6 +219,25 @@ class IdleDeadlineError(DeadlineError):
 
     Time in which the reader kept the stream paused does not count.
     """
+
+
+class ReaderDeadlineError(DeadlineError):
+    """A reader of a shared stream took nothing for so long that it was put out.
+
+    The others go on. `share` names it in a warning first.
+    """
+
+    retryable = False
+
+
+class SinkDeadlineError(DeadlineError):
+    """A sink did not take an item, or did not close, within its deadline."""
+
+    retryable = False
+
+
+class SinkError(WizardError):
+    """A sink cannot take what it is given; `__cause__` is its own error, such as an OSError."""
 
 
 class BufferOverflowError(WizardError):

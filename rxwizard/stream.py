@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar, cast, overload
+from typing import Any, Literal, TypeVar, cast, overload
 
 from reactivex import ConnectableObservable, Observable, abc
 from reactivex.disposable import Disposable
@@ -13,7 +13,17 @@ from reactivex.internal.exceptions import SequenceContainsNoElementsError
 
 from rxwizard.chunks import ChunkKind, StreamChunk
 from rxwizard.config import StreamingConfig
-from rxwizard.demand import BoundedSubscriber, LoopScheduler, Overflow
+from rxwizard.demand import (
+    BlockingIterator,
+    BoundedSubscriber,
+    LoopScheduler,
+    OnStall,
+    Overflow,
+    Subscriber,
+    Subscription,
+    sharing,
+    subscribe_with,
+)
 
 T_co = TypeVar("T_co", covariant=True)
 A = TypeVar("A")
@@ -50,6 +60,20 @@ class Stream(Observable[T_co]):
         super().__init__(cast("Any", subscribe))
         self._config = config or StreamingConfig()
 
+    @classmethod
+    def of(cls, source: Observable[A], config: StreamingConfig | None = None) -> Stream[A]:
+        """Make a stream of any Observable: the same, but it can be iterated and awaited.
+
+        Args:
+            source: What it gives; one that cannot be paused can outrun its reader.
+            config: How much may wait; None: the defaults.
+        """
+        if isinstance(source, Stream):
+            return source
+        # Its core rather than its subscribe(): a layer less for each item.
+        core: Subscribe = cast("Any", source)._subscribe_core  # noqa: SLF001
+        return Stream[A](core, config)
+
     # -- reading -------------------------------------------------------------------------------
 
     def __aiter__(self) -> BoundedSubscriber[T_co]:
@@ -65,6 +89,7 @@ class Stream(Observable[T_co]):
         merge: Callable[[Any, Any], Any] | None = None,
         weigh: Callable[[Any], int] | None = None,
         max_weight: int | None = None,
+        low: int | None = None,
         name: str = "reader",
     ) -> BoundedSubscriber[T_co]:
         """Subscribe now, and read with ``async for`` under a bound and a policy of its own.
@@ -74,7 +99,9 @@ class Stream(Observable[T_co]):
             overflow: What happens to an item that finds the reader full.
             merge: With COALESCE: makes one item of two neighbours; by default, text is joined.
             weigh: Gives an item's weight; by default, its characters.
-            max_weight: Weight up to which COALESCE merges, or that may wait with ERROR.
+            max_weight: Weight that may wait in all; None: no bound by weight, and with COALESCE
+                65,536.
+            low: Waiting items at which a held source is released; None: a quarter.
             name: What the reader is called where a message names it.
 
         Raises:
@@ -86,6 +113,7 @@ class Stream(Observable[T_co]):
             merge=merge or join_text,
             weigh=weigh or weight_in_characters,
             max_weight=max_weight,
+            low=low,
             name=name,
         )
         return reader.attach(self)
@@ -100,6 +128,66 @@ class Stream(Observable[T_co]):
         """
         async with self.bounded(capacity, overflow, **options) as reader:
             yield reader
+
+    def subscribe_with(
+        self,
+        subscriber: Subscriber[T_co],
+        capacity: int | None = None,
+        overflow: Overflow | str = Overflow.PAUSE,
+        **options: Any,
+    ) -> Subscription:
+        """Subscribe with credits: `subscriber` gets what it requests, and no more.
+
+        What is not requested yet waits, up to the capacity, and then pauses the socket.
+
+        Args:
+            subscriber: Gets the signals of Reactive Streams; see `Subscriber`.
+            capacity: Items that may wait; None: the stream's `StreamingConfig.buffer_size`.
+            overflow: What happens to an item that finds no room.
+            options: The others of `bounded`.
+
+        Raises:
+            ConfigError: The options cannot work.
+        """
+        options = {"merge": join_text, "weigh": weight_in_characters, **options}
+        waiting = self._config.buffer_size if capacity is None else capacity
+        return subscribe_with(self, subscriber, waiting, overflow, **options)
+
+    # RxPY's gives an Observable of one list, which `to_list` does as well.
+    def to_iterable(  # type: ignore[override]
+        self, capacity: int | None = None, overflow: Overflow | str = Overflow.PAUSE, **options: Any
+    ) -> BlockingIterator[T_co]:
+        """Read from plain synchronous code: a ``for`` loop that blocks while there is nothing.
+
+        The stream runs in a thread of its own; otherwise it is as `bounded`: a slow body pauses the
+        socket, and leaving the loop closes the connection.
+
+        Raises:
+            ConfigError: The options cannot work.
+            RuntimeError: An event loop runs in this thread, which this would block.
+        """
+        return BlockingIterator(lambda: self.bounded(capacity, overflow, **options))
+
+    # RxPY's knows no gates: one that holds the source behind a clock would not be heard.
+    def share(
+        self,
+        *,
+        replay: int | Literal["all"] = 0,
+        stall_timeout: float = 30.0,
+        on_stall: OnStall | str = OnStall.WARN,
+    ) -> Stream[T_co]:
+        """Let many readers have one request and its answer; `rxwizard.operators.share` says how.
+
+        Args:
+            replay: Items kept for those who join late: none, the last n, or all.
+            stall_timeout: Seconds until a reader that keeps the others waiting is stepped in on.
+            on_stall: How: "warn", "lossy" or "evict".
+
+        Raises:
+            ConfigError: An option cannot work.
+        """
+        operator = sharing(replay=replay, stall_timeout=stall_timeout, on_stall=on_stall)
+        return self.pipe(cast("Callable[[Observable[T_co]], Observable[T_co]]", operator))
 
     def _reader(self) -> BoundedSubscriber[T_co]:
         if self._config.backpressure:
@@ -212,11 +300,10 @@ class Stream(Observable[T_co]):
     ) -> Any:
         """Compose operators left to right: ours, RxPY's or your own; gives a Stream again."""
         result: Any = super().pipe(*operators)
+        composed = result
         if not isinstance(result, Observable) or isinstance(result, Stream | ConnectableObservable):
-            return cast("Any", result)
-        # Its core rather than its subscribe(): a layer less for each item.
-        core: Subscribe = cast("Any", result)._subscribe_core  # noqa: SLF001
-        return Stream[Any](core, self._config)
+            return composed
+        return Stream.of(composed, self._config)
 
 
 class _Nothing:

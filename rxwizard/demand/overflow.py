@@ -1,22 +1,25 @@
-"""What a reader does when more arrives than it can take: one ring for each policy."""
+"""What a reader does when more arrives than it can take: the policies, and a ring for each."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from rxwizard.demand.ring import Ring
-from rxwizard.errors import BufferOverflowError
+from rxwizard.demand.weighed import (
+    MAX_MERGED_WEIGHT,
+    CoalesceRing,
+    DropNewestRing,
+    DropOldestRing,
+    ErrorRing,
+    Merge,
+    Weigh,
+    WeighedRing,
+)
+from rxwizard.errors import ConfigError
 
 T = TypeVar("T")
-
-Merge = Callable[[T, T], T | None]
-"""Makes one item of two neighbours, or gives None where they must stay two."""
-
-Weigh = Callable[[T], int]
-"""Gives an item's weight, in characters or bytes. The same item must always weigh the same."""
 
 
 class Overflow(StrEnum):
@@ -30,126 +33,85 @@ class Overflow(StrEnum):
     ERROR = "error"  #: the stream ends with a BufferOverflowError
 
 
-class LossyRing(Ring[T]):
-    """A ring whose reader slows nobody."""
+def make_ring(
+    capacity: int,
+    overflow: Overflow | str = Overflow.PAUSE,
+    *,
+    merge: Merge[T] | None = None,
+    weigh: Weigh[T] | None = None,
+    max_weight: int | None = None,
+    low: int | None = None,
+    name: str = "reader",
+) -> Ring[T]:
+    """Make the ring of a policy; `BoundedSubscriber` says what the arguments mean.
 
-    def _hold(self) -> None:
-        """Never."""
-
-
-class DropOldestRing(LossyRing[T]):
-    """DROP_OLDEST, and with a capacity of one LATEST."""
-
-    def on_next(self, item: T) -> None:
-        """Take an item; the longest waiting one makes room for it."""
-        if len(self.queue) >= self.capacity and not self.ended:
-            self.queue.popleft()
-            self._dropped += 1
-        super().on_next(item)
-
-
-class DropNewestRing(LossyRing[T]):
-    """DROP_NEWEST."""
-
-    def on_next(self, item: T) -> None:
-        """Take an item if there is room."""
-        if len(self.queue) < self.capacity:
-            super().on_next(item)
-        elif not self.ended:
-            self._dropped += 1
-
-
-class ErrorRing(LossyRing[T]):
-    """ERROR: what is over the bound ends the stream.
-
-    Args:
-        capacity: Items that may wait.
-        weigh: Gives an item's weight, for a bound by weight beside that by number.
-        max_weight: Weight that may wait.
-        name: What the reader is called where a message names it.
+    Raises:
+        ConfigError: They cannot work, or the policy misses what it needs.
     """
-
-    def __init__(
-        self,
-        capacity: int = sys.maxsize,
-        *,
-        weigh: Weigh[T] | None = None,
-        max_weight: int = sys.maxsize,
-        name: str = "reader",
-    ) -> None:
-        super().__init__(capacity, name=name)
-        self._weigh = weigh
-        self._max_weight = max_weight
-        self._weight = 0
-
-    def on_next(self, item: T) -> None:
-        """Take an item, or end the stream."""
-        if self.ended:
-            return
-        if self._weigh is not None:
-            self._weight += self._weigh(item)
-        full = len(self.queue) >= self.capacity
-        if full or self._weight > self._max_weight:
-            bound = f"{self.capacity:,} items" if full else f"a weight of {self._max_weight:,}"
-            self._dropped += 1
-            self._fail(
-                BufferOverflowError(
-                    f"{self.group.name}: more than {bound} wait for a reader that is slower than "
-                    "its source. Read faster, allow more, or choose a policy that pauses."
-                )
+    policy = checked_policy(
+        capacity, overflow, merge=merge, weigh=weigh, max_weight=max_weight, low=low, name=name
+    )
+    limit = sys.maxsize if max_weight is None else max_weight
+    match policy:
+        case Overflow.PAUSE if max_weight is None:
+            return Ring(capacity, low=low, name=name)
+        case Overflow.PAUSE:
+            return WeighedRing(capacity, weigh=weigh, max_weight=limit, low=low, name=name)
+        case Overflow.DROP_OLDEST:
+            return DropOldestRing(capacity, weigh=weigh, max_weight=limit, name=name)
+        case Overflow.LATEST:
+            return DropOldestRing(1, name=name)
+        case Overflow.DROP_NEWEST:
+            return DropNewestRing(capacity, weigh=weigh, max_weight=limit, name=name)
+        case Overflow.ERROR:
+            return ErrorRing(capacity, weigh=weigh, max_weight=limit, name=name)
+        case Overflow.COALESCE:
+            limit = MAX_MERGED_WEIGHT if max_weight is None else max_weight
+            return CoalesceRing(
+                capacity,
+                merge=cast("Merge[T]", merge),  # or it would not have been a policy
+                weigh=weigh,
+                max_weight=limit,
+                low=low,
+                name=name,
             )
-            return
-        super().on_next(item)
-
-    async def take(self) -> T:
-        """Wait for the next item and take it."""
-        item = await super().take()
-        if self._weigh is not None:
-            self._weight -= self._weigh(item)
-        return item
 
 
-class CoalesceRing(Ring[T]):
-    """COALESCE: when full, a new item becomes part of the one that came before it.
+def checked_policy(
+    capacity: int,
+    overflow: Overflow | str = Overflow.PAUSE,
+    *,
+    merge: Merge[Any] | None = None,
+    weigh: Weigh[Any] | None = None,
+    max_weight: int | None = None,
+    low: int | None = None,
+    name: str = "reader",
+) -> Overflow:
+    """Give the policy, if a reader can be made of these; for those who make it later.
 
-    Where two must not be merged, or the merged one would be over `max_weight`, it pauses instead.
-
-    Args:
-        capacity: Items that may wait unmerged.
-        merge: Makes one of two neighbours.
-        weigh: Gives an item's weight.
-        max_weight: Weight up to which items are merged.
-        name: What the reader is called where a message names it.
+    Raises:
+        ConfigError: They cannot work, or the policy misses what it needs.
     """
+    try:
+        policy = Overflow(overflow)
+    except ValueError:
+        message = f"there is no overflow policy {overflow!r}; there are: {', '.join(Overflow)}"
+        raise ConfigError(message) from None
+    complaint: str | None = None
+    if not _is_whole(capacity, 1):
+        complaint = f"a capacity of {capacity} cannot work; it must be 1 or more"
+    elif low is not None and not (_is_whole(low, 0) and low < capacity):
+        complaint = f"a low mark of {low} cannot work; it must be from 0 to below the capacity"
+    elif max_weight is not None and not _is_whole(max_weight, 1):
+        complaint = f"a max_weight of {max_weight} cannot work; it must be 1 or more"
+    elif policy is Overflow.COALESCE and merge is None:
+        complaint = "coalesce needs a merge function for items of this kind"
+    elif max_weight is not None and weigh is None and policy is not Overflow.COALESCE:
+        complaint = "max_weight needs weigh, which gives an item's weight"
+    if complaint is not None:
+        raise ConfigError(f"{name}: {complaint}")
+    return policy
 
-    def __init__(
-        self,
-        capacity: int,
-        *,
-        merge: Merge[T],
-        weigh: Weigh[T],
-        max_weight: int,
-        name: str = "reader",
-    ) -> None:
-        super().__init__(capacity, name=name)
-        self._merge = merge
-        self._weigh = weigh
-        self._max_weight = max_weight
 
-    def on_next(self, item: T) -> None:
-        """Take an item, by itself or as part of the last one that waits."""
-        queue = self.queue
-        if len(queue) >= self.capacity and not self.ended:
-            last = queue[-1]
-            if self._weigh(last) + self._weigh(item) <= self._max_weight:
-                merged = self._merge(last, item)
-                if merged is not None:
-                    queue[-1] = merged
-                    self._merged += 1
-                    return
-        super().on_next(item)
-
-    def _hold(self) -> None:
-        # At capacity there is still room to merge; the source is held where merging ended.
-        if len(self.queue) > self.capacity:
-            super()._hold()
+def _is_whole(number: object, least: int) -> bool:
+    return isinstance(number, int) and number >= least

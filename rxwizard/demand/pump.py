@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from reactivex.disposable import Disposable
 
-from rxwizard.demand.gate import Gate, downstream, pushing, running_loop, runs_here
+from rxwizard.demand.gate import PumpGate, downstream, pushing, running_loop, runs_here
 
 if TYPE_CHECKING:
     from reactivex import abc
@@ -53,7 +53,7 @@ class _Pump(Generic[T]):
         self._open_batches = open_batches
         self._observer = observer
         self._loop = running_loop()
-        self._gate = Gate(parent=pushing.get())
+        self._gate = PumpGate(parent=pushing.get())
         reader = downstream.get()
         if reader is not None:
             reader.attach(self._gate)

@@ -11,14 +11,14 @@ import reactivex
 from reactivex import operators as rx
 from reactivex.subject import Subject
 
-from rxwizard.demand import BoundedSubscriber, Gate
-from rxwizard.demand.gate import GateGroup, downstream, pushing
+from rxwizard.demand import BoundedSubscriber
+from rxwizard.demand.gate import GateGroup, PumpGate, downstream, pushing
 
 from .sources import Numbers, read_all, settle
 
 
 async def test_a_gate_is_open_while_nobody_holds_it() -> None:
-    gate = Gate()
+    gate = PumpGate()
     assert await gate.wait_open()
     gate.hold("a")
     gate.hold("a")
@@ -34,7 +34,7 @@ async def test_a_gate_is_open_while_nobody_holds_it() -> None:
 
 
 async def test_a_release_by_somebody_else_does_nothing() -> None:
-    gate = Gate()
+    gate = PumpGate()
     gate.hold("a")
     gate.release("b")
 
@@ -42,7 +42,7 @@ async def test_a_release_by_somebody_else_does_nothing() -> None:
 
 
 async def test_a_gate_that_is_held_again_before_the_waiter_ran_stays_closed() -> None:
-    gate = Gate()
+    gate = PumpGate()
     gate.hold("a")
     waiting = asyncio.ensure_future(gate.wait_open())
     await settle()
@@ -56,7 +56,7 @@ async def test_a_gate_that_is_held_again_before_the_waiter_ran_stays_closed() ->
 
 
 async def test_closing_sends_the_waiter_away() -> None:
-    gate = Gate()
+    gate = PumpGate()
     gate.hold("a")
     waiting = asyncio.ensure_future(gate.wait_open())
     await settle()
@@ -70,7 +70,7 @@ async def test_closing_sends_the_waiter_away() -> None:
 
 
 async def test_a_cancelled_waiter_is_forgotten() -> None:
-    gate = Gate()
+    gate = PumpGate()
     gate.hold("a")
     waiting = asyncio.ensure_future(gate.wait_open())
     await settle()
@@ -82,7 +82,7 @@ async def test_a_cancelled_waiter_is_forgotten() -> None:
 
 
 async def test_finished_is_later_than_closed() -> None:
-    gate = Gate()
+    gate = PumpGate()
     gate.close()
     waiting = asyncio.ensure_future(gate.wait_finished())
     await settle()
@@ -96,7 +96,7 @@ async def test_finished_is_later_than_closed() -> None:
 
 
 async def test_a_release_from_another_thread_wakes_the_source() -> None:
-    gate = Gate()
+    gate = PumpGate()
     gate.hold("a")
     waiting = asyncio.ensure_future(gate.wait_open())
     await settle()
@@ -110,8 +110,8 @@ async def test_a_release_from_another_thread_wakes_the_source() -> None:
 def test_a_release_after_the_loop_is_gone_is_harmless() -> None:
     loop = asyncio.new_event_loop()
 
-    async def wait() -> Gate:
-        gate = Gate()
+    async def wait() -> PumpGate:
+        gate = PumpGate()
         gate.hold("a")
         # Never finished: loops that are closed in a hurry leave such things behind.
         gate._waiter = asyncio.get_running_loop().create_future()
@@ -125,7 +125,7 @@ def test_a_release_after_the_loop_is_gone_is_harmless() -> None:
 
 
 async def test_a_group_holds_and_releases_all_of_its_gates() -> None:
-    group, first, second = GateGroup(), Gate(), Gate()
+    group, first, second = GateGroup(), PumpGate(), PumpGate()
     assert not group.linked
     group.attach(first)
     group.hold()
@@ -139,8 +139,8 @@ async def test_a_group_holds_and_releases_all_of_its_gates() -> None:
 
 
 async def test_a_group_takes_in_the_parents_of_a_gate() -> None:
-    outer = Gate()
-    inner = Gate(parent=outer)
+    outer = PumpGate()
+    inner = PumpGate(parent=outer)
     group = GateGroup()
     group.attach(inner)
 
@@ -148,7 +148,7 @@ async def test_a_group_takes_in_the_parents_of_a_gate() -> None:
 
 
 async def test_a_group_takes_in_who_is_pushing_when_it_fills_up() -> None:
-    group, gate = GateGroup("screen"), Gate()
+    group, gate = GateGroup("screen"), PumpGate()
     token = pushing.set(gate)
     group.hold()
     pushing.reset(token)
@@ -162,7 +162,7 @@ async def test_gates_of_finished_sources_are_forgotten() -> None:
     got = [await anext(reader) for _ in range(1000)]
 
     assert got == [0, 1, 2] * 333 + [0]
-    assert len(reader._ring.group._gates) <= 2
+    assert len(reader.ring.group._gates) <= 2
     reader.cancel()
 
 
@@ -171,7 +171,7 @@ async def test_resubscribing_does_not_chain_dead_gates(again: Any, fails: int) -
     reader = BoundedSubscriber[int](8).attach(Numbers(3, fails=fails).pipe(again))
     for _ in range(300):
         await anext(reader)
-    (gate, *_) = reader._ring.group.gates
+    (gate, *_) = reader.ring.group.gates
     depth = 0
     parent = gate.parent
     while parent is not None:
@@ -261,8 +261,8 @@ async def test_the_slowest_reader_of_a_shared_source_governs(slow: int) -> None:
     await settle()
     assert readers[slow].statistics().waiting == 8
     assert readers[1 - slow].statistics().delivered <= 8
-    (gate,) = readers[slow]._ring.group.gates
-    assert gate.holders == {readers[slow]._ring.group}
+    (gate,) = readers[slow].ring.group.gates
+    assert gate.holders == {readers[slow].ring.group}
 
     both = await read_all(readers[slow]), await quick
     assert both == (list(range(200)), list(range(200)))

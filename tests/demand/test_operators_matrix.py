@@ -14,13 +14,14 @@ from reactivex import operators as rx
 from reactivex.disposable import CompositeDisposable, Disposable
 from reactivex.subject import Subject
 
+from rxwizard import operators as ops
 from rxwizard.demand import BoundedSubscriber
 from rxwizard.stream import Stream
 
 from .sources import Numbers, settle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 CAPACITY = 8
 
@@ -74,6 +75,15 @@ def bridge() -> Observable[int]:
 
 def fallback(_error: Exception, _source: Observable[int]) -> Numbers:
     return Numbers(30, start=30)
+
+
+def once() -> Callable[[Any], bool]:
+    answers = [False, True]
+    return lambda _: answers.pop()
+
+
+def nap(number: int) -> Awaitable[int]:
+    return asyncio.sleep(0, number)
 
 
 def auto_connected() -> Observable[int]:
@@ -153,6 +163,24 @@ CASES: dict[str, Case] = {
         [(n, n) for n in range(100)],
         sources=2,
     ),
+    "zip of three": Case(
+        lambda: reactivex.zip(*(Numbers(100, batch=size) for size in (1, 5, 8))),
+        [(n, n, n) for n in range(100)],
+        sources=3,
+    ),
+    "combine_latest": Case(
+        lambda: Numbers(100).pipe(rx.combine_latest(reactivex.of("a")), rx.map(lambda p: p[0])),
+        numbers(100),
+    ),
+    "amb": Case(lambda: reactivex.amb(Numbers(100), reactivex.never()), numbers(100)),
+    "buffer with a boundary": Case(
+        lambda: Numbers(100).pipe(
+            rx.publish(lambda s: s.pipe(rx.buffer(s.pipe(rx.filter(lambda n: n % 5 == 4))))),
+            rx.flat_map(reactivex.from_iterable),
+        ),
+        numbers(100),
+        k=5,
+    ),
     "group_by": Case(
         lambda: Numbers(100).pipe(
             rx.group_by(lambda n: n % 3), rx.flat_map(lambda group: group.pipe(rx.map(abs)))
@@ -176,6 +204,28 @@ CASES: dict[str, Case] = {
         ),
         numbers(50, 1),
         sources=50,
+    ),
+    "while_do": Case(
+        lambda: reactivex.concat(*(Numbers(10, start=10 * n) for n in range(10))).pipe(
+            rx.while_do(once())
+        ),
+        numbers(100),
+    ),
+    "our share": Case(lambda: Numbers(100).pipe(ops.share()), numbers(100)),
+    "our share, replaying": Case(lambda: Numbers(100).pipe(ops.share(replay="all")), numbers(100)),
+    "our bounded": Case(lambda: Numbers(100).pipe(ops.bounded(4)), numbers(100), sources=2),
+    "our batched": Case(
+        lambda: Numbers(140, batch=7).pipe(ops.batched(7, 1)),
+        [numbers(7, start) for start in range(0, 140, 7)],
+        sources=2,
+    ),
+    "our map_async": Case(
+        lambda: Numbers(100).pipe(ops.map_async(nap, concurrency=4)), numbers(100), sources=2
+    ),
+    "our zip_with": Case(
+        lambda: Numbers(100).pipe(ops.zip_with(Numbers(100, batch=3), capacity=4)),
+        [(n, n) for n in range(100)],
+        sources=3,
     ),
     "a Subject as bridge": Case(bridge, numbers(100)),
     "seven operators": Case(
@@ -251,4 +301,4 @@ async def test_leaving_while_full_leaves_nothing(case: Case) -> None:
     await settle()
 
     assert asyncio.all_tasks() == {asyncio.current_task()}
-    assert not reader._ring.group.gates
+    assert not reader.ring.group.gates

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from typing import Any
 
 import pytest
 import reactivex
@@ -127,9 +128,9 @@ async def test_coalesce_is_bounded_by_weight_and_pauses_there() -> None:
     await settle()
 
     counted = reader.statistics()
-    assert (counted.waiting, counted.merged, counted.pauses) == (2, 9, 1)
-    assert source.given <= 12
-    assert [len(await anext(reader)), len(await anext(reader))] == [100, 10]
+    assert (counted.waiting, counted.merged, counted.pauses) == (1, 9, 1)
+    assert source.given <= 11
+    assert len(await anext(reader)) == 100
     await settle()
     assert [len(await anext(reader)), reader.statistics().pauses] == [100, 2]
     reader.cancel()
@@ -145,10 +146,29 @@ async def test_coalesce_pauses_where_two_must_not_be_merged() -> None:
     assert await read_all(reader) == list(range(100))
 
 
-@pytest.mark.parametrize("capacity", [0, -1])
-async def test_a_capacity_below_one_is_refused(capacity: int) -> None:
-    with pytest.raises(ConfigError, match="1 or more"):
-        BoundedSubscriber[int](capacity)
+@pytest.mark.parametrize("capacity", [0, -1, 2.5, None, "8", float("inf")])
+@pytest.mark.parametrize("overflow", [*Overflow])
+async def test_a_capacity_below_one_is_refused(overflow: Overflow, capacity: Any) -> None:
+    with pytest.raises(ConfigError, match=f"screen: a capacity of {capacity} .* 1 or more"):
+        BoundedSubscriber[int](capacity, overflow=overflow, merge=max, name="screen")
+
+
+@pytest.mark.parametrize("low", [-1, 8, 9, 1.5])
+async def test_a_low_mark_outside_of_the_capacity_is_refused(low: Any) -> None:
+    with pytest.raises(ConfigError, match=f"a low mark of {low} .* from 0 to below the capacity"):
+        BoundedSubscriber[int](8, low=low)
+
+
+async def test_a_reader_that_cannot_be_made_costs_the_others_nothing() -> None:
+    source = Numbers(100)
+    shared = source.pipe(rx.share())
+    reader = BoundedSubscriber[int](8).attach(shared)
+    await settle()
+    with pytest.raises(ConfigError):
+        BoundedSubscriber[int](0).attach(shared)
+
+    assert await read_all(reader) == list(range(100))
+    assert source.is_closed
 
 
 async def test_a_policy_that_does_not_exist_is_refused() -> None:

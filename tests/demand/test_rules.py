@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+import re
 import threading
+from pathlib import Path
 
 import pytest
 import reactivex
 from reactivex import operators as rx
+from reactivex.disposable import Disposable
 from reactivex.subject import Subject
 
-from rxwizard import MissingBackpressureError
+from rxwizard import MissingBackpressureError, ReaderDeadlineError
 from rxwizard.demand import BoundedSubscriber, Overflow
+from rxwizard.testing import run_in_virtual_time
 
 from .sources import Numbers, read_all, settle
 
@@ -113,7 +118,7 @@ async def test_rule_3_it_lets_go_of_a_shared_source_when_its_own_branch_ends() -
 
     assert await read_all(long) == list(range(100))
     assert await read_all(short) == list(range(8))
-    assert not short._ring.group.holding
+    assert not short.ring.group.holding
 
 
 async def test_rule_3_it_lets_go_of_a_shared_source_when_it_is_cancelled() -> None:
@@ -223,6 +228,15 @@ async def test_rule_7_cancel_from_another_thread() -> None:
     assert await read_all(reader) == []
 
 
+async def test_rule_8_a_loop_keeps_the_reader_that_nobody_else_has() -> None:
+    got = [item async for item in BoundedSubscriber[int](8).attach(Numbers(100))]
+    more: list[int] = []
+    async for batch in BoundedSubscriber[int](8).attach(Numbers(100)).batches():
+        more += batch
+
+    assert got == more == list(range(100))
+
+
 async def test_rule_8_dropping_it_closes_the_source() -> None:
     source = Numbers()
     reader = BoundedSubscriber[int](8).attach(source.pipe(rx.map(str)))
@@ -296,3 +310,158 @@ async def test_rule_10_a_second_task_is_refused() -> None:
     subject.on_next(1)
 
     assert await first == 1
+
+
+async def test_rule_8_a_wait_that_is_called_off_loses_nothing() -> None:
+    subject: Subject[int] = Subject()
+    reader = BoundedSubscriber[int](8).attach(subject)
+    for number in range(5):
+        waiting = asyncio.ensure_future(anext(reader))
+        await settle()
+        subject.on_next(number)
+        waiting.cancel()  # it has been woken, and has not run yet
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+        assert await anext(reader) == number
+
+
+async def test_rule_2_coalesce_waits_for_one_more() -> None:
+    reader = BoundedSubscriber[int](4, overflow="coalesce", merge=lambda _a, _b: None)
+    reader.attach(Numbers())
+    await settle()
+
+    assert reader.statistics().peak == 5
+
+
+@pytest.mark.parametrize("low", [0, 1, 5, 7])
+async def test_rule_3_it_lets_go_at_the_low_mark_that_was_set(low: int) -> None:
+    reader = BoundedSubscriber[int](8, low=low).attach(Numbers(batch=1))
+    await settle()
+    while reader.statistics().waiting > low + 1:
+        await anext(reader)
+        await settle()
+        assert reader.statistics().pauses == 1
+
+    await anext(reader)
+    await settle()
+    assert (reader.statistics().waiting, reader.statistics().pauses) == (8, 2)
+
+
+async def test_rule_5_the_end_is_given_again_whatever_is_pushed_after_it() -> None:
+    subject: Subject[int] = Subject()
+    reader = BoundedSubscriber[int](8).attach(subject)
+    reader.ring.fail(ValueError("ours"))
+    for _ in range(2):
+        with pytest.raises(ValueError, match="ours"):
+            await anext(reader)
+        reader.on_next(1)
+        reader.on_error(OSError())
+
+
+async def test_rule_7_cancel_releases_although_a_dispose_fails() -> None:
+    def fail() -> None:
+        message = "cannot close"
+        raise OSError(message)
+
+    source = reactivex.create(lambda _observer, _scheduler: Disposable(fail))
+    reader = BoundedSubscriber[int](8).attach(source)
+    waiting = asyncio.ensure_future(read_all(reader))
+    await settle()
+    with pytest.raises(OSError, match="cannot close"):
+        reader.cancel()
+
+    assert await waiting == []
+
+
+async def test_rule_12_a_reader_that_nobody_waits_for_drops_what_has_no_room() -> None:
+    readers = Readers(first=8, second=64)
+    await settle()
+    assert readers.second.statistics().waiting == 8
+    held_for = readers.first.statistics().paused_seconds
+
+    readers.first.ring.group.turn_lossy()
+    await settle()
+    first, second = readers.first.statistics(), readers.second.statistics()
+    assert (first.waiting, second.waiting) == (8, 64)
+    assert (first.dropped, first.pauses) == (64 - 8, 1)
+    assert first.paused_seconds >= held_for
+
+    got = [await anext(readers.first) for _ in range(8)]
+    assert got == list(range(8))
+    assert await anext(readers.second) == 0
+    readers.first.cancel()
+    readers.second.cancel()
+
+
+def test_rule_12_a_reader_that_nobody_waits_for_is_not_paused() -> None:
+    async def measure() -> float:
+        readers = Readers(first=8, second=64)
+        await settle()
+        await asyncio.sleep(10)
+        readers.first.ring.group.turn_lossy()
+        await settle()
+        await asyncio.sleep(1000)
+        return readers.first.statistics().paused_seconds
+
+    assert run_in_virtual_time(measure()) == 10
+
+
+async def test_rule_12_a_reader_that_is_put_out_still_gives_what_waits() -> None:
+    readers = Readers(first=8, second=64)
+    await settle()
+    readers.first.ring.fail(ReaderDeadlineError("stood still"))
+    await settle()
+    assert readers.second.statistics().waiting == 64
+
+    got: list[int] = []
+    with pytest.raises(ReaderDeadlineError, match="stood still"):
+        await read_all(readers.first, got)
+    assert got == list(range(8))
+    readers.second.cancel()
+
+
+@pytest.mark.parametrize("which", ["merge", "weigh"])
+async def test_rule_13_a_function_that_fails_is_this_readers_error_alone(which: str) -> None:
+    def fail(*_: object) -> int:
+        message = "my fault"
+        raise ValueError(message)
+
+    shared = Numbers(100).pipe(rx.publish())
+    functions = {"merge": lambda _a, _b: None, "weigh": lambda _: 1, which: fail}
+    failing = BoundedSubscriber[int](2, overflow="coalesce", **functions).attach(shared)
+    other = BoundedSubscriber[int](200).attach(shared)
+    shared.connect()
+    got: list[int] = []
+    with pytest.raises(ValueError, match="my fault"):
+        await read_all(failing, got)
+
+    assert got == ([0, 1] if which == "merge" else [])
+    assert await read_all(other) == list(range(100))
+
+
+#: The rules of its docstring by their numbers.
+RULES: dict[str, str] = dict(
+    re.findall(
+        r"^(\d+)\. (.*?)(?=^\d+\. |^Args:)",
+        inspect.getdoc(BoundedSubscriber) or "",
+        re.MULTILINE | re.DOTALL,
+    )
+)
+
+
+def test_every_rule_has_a_test_that_carries_its_number() -> None:
+    tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    tested = set(re.findall(r"def test_rule_(\d+)_", tests))
+
+    assert [*RULES] == [str(number) for number in range(1, len(RULES) + 1)]
+    assert len(RULES) == 14
+    assert tested == {*RULES}
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [("6", "cannot be tested"), ("10", "cannot be tested"), ("14", "only tried")],
+)
+def test_a_rule_that_cannot_be_tested_whole_says_so(rule: str, words: str) -> None:
+    assert words in " ".join(RULES[rule].split())
