@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import json
 import os
 import select
 import signal
@@ -31,6 +30,7 @@ from rxwizard.fold import ResponseBuilder
 from rxwizard.prompts import Prompt
 from rxwizard.providers import VENDORS
 from rxwizard.providers.listing import provider_table
+from rxwizard.sinks.items import json_of
 
 if TYPE_CHECKING:
     import argparse
@@ -268,17 +268,9 @@ def _drop_stdout() -> None:
 
 
 def _as_json(chunk: StreamChunk) -> str:
-    """Write a chunk as JSON: always its seq, kind and text, and what else differs from none.
-
-    `StreamChunk.model_validate_json` reads it back.
-    """
-    # The limits are the response's and would stand on each line.
-    per_response = {"source": {"rate_limit"}}
-    fields = chunk.model_dump(mode="json", exclude_defaults=True, exclude=per_response)
-    always = {"seq": chunk.seq, "kind": chunk.kind.value, "text": chunk.text}
     # Escapes lose nothing where stdout cannot show a character; a "?" would.
     plain = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    return json.dumps(always | fields, ensure_ascii=not plain, separators=(",", ":"))
+    return json_of(chunk, ascii_only=not plain)
 
 
 def _status(response: WizardResponse, provider: str, ending: str) -> str:
