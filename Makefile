@@ -30,6 +30,7 @@ lint: $(VENV)/.installed-dev
 # other checks still count.
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
+	$(BIN)/mypy tests/typing
 	@if $(BIN)/pyright --version >/dev/null 2>&1; then \
 		echo "$(BIN)/pyright"; \
 		$(BIN)/pyright --pythonpath $(BIN)/python; \

@@ -298,9 +298,22 @@ def text_chunk(template: dict[str, Any], text: str, seq: int, at: float) -> Stre
     fields["text"] = text
     fields["seq"] = seq
     fields["at"] = at
+    return _chunk(fields, _TEXT_FIELDS_SET)
+
+
+def altered(chunk: StreamChunk, **fields: Any) -> StreamChunk:
+    """Make a chunk that differs from another in these fields, without validating them.
+
+    The caller vouches for them, as for `text_chunk`. A fifth of what `model_copy` costs, for
+    operators that alter every chunk.
+    """
+    return _chunk(chunk.__dict__ | fields, chunk.model_fields_set | fields.keys())
+
+
+def _chunk(fields: dict[str, Any], fields_set: set[str]) -> StreamChunk:
     chunk = _new(StreamChunk)
     _set_dict(chunk, fields)
-    _set_fields_set(chunk, _TEXT_FIELDS_SET)
+    _set_fields_set(chunk, fields_set)
     _set_extra(chunk, None)
     _set_private(chunk, None)
     return chunk

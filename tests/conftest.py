@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import pytest
+from browser import Page, chromium
 
 from rxwizard.providers import VENDORS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: Every variable that `WizardConfig` reads.
 _SETTINGS = {
@@ -23,3 +28,20 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in _SETTINGS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("WIZARD_SIMULATOR_PACE", "0")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Group what must not run side by side; measure last, when the machine is quiet."""
+    items.sort(key=lambda item: item.get_closest_marker("benchmark") is not None)
+    for item in items:
+        if item.get_closest_marker("benchmark"):
+            item.add_marker(pytest.mark.xdist_group("benchmark"))
+        elif "page" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+@pytest.fixture(scope="session")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """Give a window of a real browser; the tests that want one use the same."""
+    with chromium(tmp_path_factory.mktemp("profile")) as page:
+        yield page

@@ -29,28 +29,32 @@ MAY_IMPORT = {
     "chunks": "",
     "prompts": "errors",
     "fold": "chunks",
+    "thinktags": "",
     "decoders": "errors",
-    "providers": "errors chunks prompts fold decoders",
+    "providers": "errors chunks prompts fold thinktags decoders",
     "config": "errors decoders providers",  # of the providers, the table of vendors alone
     "demand": "errors",
     "stream": "errors chunks config demand",
-    "operators": "errors chunks fold demand stream",
+    "creation": "demand stream",
+    "operators": "errors chunks fold thinktags demand stream",
     "transport": "errors providers",
     "source": "errors chunks prompts decoders providers config demand stream transport",
+    "sinks": "errors chunks fold",
+    "fan_out": "errors demand stream sinks",
     "testing": "",
     "client": "errors chunks prompts fold config stream source transport testing",
     "arguments": "",
-    "cli": "arguments errors chunks prompts fold providers config client",
+    "cli": "arguments errors chunks prompts fold providers config sinks client",
     "__main__": "cli",
 }
 
 #: Who may import what can wait or push. The others are plain functions of their input.
 MAY_WAIT = {
-    "aiohttp": "transport testing",
-    "asyncio": "demand stream transport source client cli testing",
-    "reactivex": "demand stream source operators testing",
-    "socket": "transport testing",
-    "threading": "demand",
+    "aiohttp": "transport sinks testing",
+    "asyncio": "demand stream transport source sinks fan_out client cli testing",
+    "reactivex": "demand stream source operators fan_out testing",
+    "socket": "transport sinks testing",
+    "threading": "demand sinks",
 }
 
 FILES = [

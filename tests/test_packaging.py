@@ -85,7 +85,7 @@ def test_the_wheel_can_be_imported(wheel: Path, tmp_path: Path) -> None:
 
     assert done.stdout.split() == [
         str(tmp_path / "rxwizard" / "operators" / "__init__.py"),
-        "rxwizard.operators.text",
+        "rxwizard.operators.select",
     ]
 
 

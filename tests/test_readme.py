@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rxwizard import Overflow
+import rxwizard
+from rxwizard import Overflow, sinks
 from rxwizard import operators as ops
 from rxwizard.arguments import parser
 from rxwizard.providers import VENDORS, Vendor
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+OPERATORS = {name for name, value in vars(ops).items() if inspect.isfunction(value)}
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 
 
@@ -53,8 +55,13 @@ async def execute(code: CodeType, names: dict[str, Any]) -> None:
     ("line", "text"), blocks("python"), ids=[f"line {line}" for line, _ in blocks("python")]
 )
 async def test_python_runs(
-    line: int, text: str, simulator: SimulatorFactory, monkeypatch: pytest.MonkeyPatch
+    line: int,
+    text: str,
+    simulator: SimulatorFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # some write files
     sim = await simulator(Text("It is a language."))
     # A server of the reader's own is our simulator.
     text = text.replace("http://localhost:8000/v1", sim.endpoint("openai"))
@@ -102,7 +109,7 @@ def test_the_commands_exist() -> None:
     assert parsed == 7
     assert {"make demo", "make test"} <= {*cells}
     extras = {*re.findall(r"\.\[(\w+)\]", README), *re.findall(r"--extra (\w+)", README)}
-    assert extras == {"aws", "dev"}
+    assert extras == {"aws", "cli", "dev"}
     assert extras <= {*EXTRAS}
 
 
@@ -128,9 +135,24 @@ def test_the_table_of_providers_is_that_of_the_code() -> None:
 
 
 def test_the_table_of_operators_is_whole() -> None:
-    named = re.findall(r"^\| `(\w+)\(", "\n".join(table("ours | gives")), re.MULTILINE)
+    rows = "\n".join(table("family | operator | gives"))
+    named = re.findall(r"^\| \w* ?\| `(\w+)\(\)` \|", rows, re.MULTILINE)
 
-    assert {*named} == {name for name, value in vars(ops).items() if inspect.isfunction(value)}
+    assert len(named) == len({*named}) == rows.count("\n") + 1
+    assert {*named} == OPERATORS
+
+
+def test_every_operator_is_what_somebody_needs() -> None:
+    rows = "\n".join(table("which one do I need? | this one"))
+    named = {*re.findall(r"`(\w+)`", rows)} & OPERATORS
+
+    # Those that are parts of others, or of the family's better known ones.
+    others = {
+        *("text", "reasoning", "usage", "final", "choice", "accumulate", "tool_arguments"),
+        *("buffer", "buffer_lines", "buffer_paragraphs", "buffer_characters", "buffer_tokens"),
+        *("buffer_until", "heartbeat", "bounded", "zip_with", "concat_streams"),
+    }
+    assert named == OPERATORS - others
 
 
 def test_the_table_of_policies_is_whole() -> None:
@@ -150,3 +172,18 @@ def test_the_links_lead_somewhere() -> None:
 
     assert files
     assert [link for link in files if not (ROOT / link).exists()] == []
+
+
+def test_the_table_of_sinks_is_whole() -> None:
+    named = re.findall(r"^\| `(\w+)\(", "\n".join(table("sink | takes items to")), re.MULTILINE)
+    classes = {name for name in sinks.__all__ if inspect.isclass(getattr(sinks, name))}
+
+    # The others are not for users to make: what the table's are made of, and what they tell.
+    assert {*named} == classes - {"BrowserStatistics", "Sink", "Slow", "TextWriter"}
+
+
+def test_the_table_of_branches_is_whole() -> None:
+    named = re.findall(r"^\| `(\w+)\(", "\n".join(table("policy | gives the sink")), re.MULTILINE)
+
+    assert {*named} == {"lossless", "live", "latest", "branch"}
+    assert all(hasattr(rxwizard, name) for name in named)

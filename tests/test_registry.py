@@ -27,7 +27,7 @@ def family(operator: Callable[..., object]) -> str:
 
 
 def test_there_are_operators() -> None:
-    assert {"text", "reasoning", "accumulate", "buffer_sentences", "to_response"} <= PUBLIC.keys()
+    assert {"text", "reasoning", "accumulate", "buffer_sentences", "collect"} <= PUBLIC.keys()
 
 
 @every_operator

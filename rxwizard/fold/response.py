@@ -1,25 +1,21 @@
-"""Chunks in, one response out: what `generate_complete` gives and what an error carries."""
+"""The fold of chunks into one response, at any point of the stream."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from io import StringIO
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
-
-from pydantic_core import from_json
 
 from rxwizard.chunks import (
     Choice,
     ChunkKind,
     ChunkSource,
-    FinishReason,
     ResponseMetadata,
     StreamChunk,
     TokenUsage,
-    ToolCall,
-    ToolCallDelta,
     WizardResponse,
 )
+from rxwizard.fold.parts import ChoiceBuilder, Ends
 
 #: Characters of one answer that are kept for the response and for the partial of an error. The
 #: longest answers of today's models are about 1 MB; beyond this bound the stream goes on and the
@@ -35,10 +31,14 @@ class ResponseBuilder:
 
     Args:
         limit: Characters kept, of text, reasoning and arguments together.
+        keeps_moments: Whether `moment` is going to be called.
     """
 
-    def __init__(self, limit: int = MAX_RESPONSE_CHARACTERS) -> None:
+    def __init__(
+        self, limit: int = MAX_RESPONSE_CHARACTERS, *, keeps_moments: bool = False
+    ) -> None:
         self._limit = limit
+        self._keeps_moments = keeps_moments
         self._start_anew(0)
         self._has_begun = False
         self._source = ChunkSource()
@@ -47,7 +47,7 @@ class ResponseBuilder:
 
     def _start_anew(self, epoch: int) -> None:
         self._epoch = epoch
-        self._choices: dict[int, _ChoiceBuilder] = {0: _ChoiceBuilder()}
+        self._choices: dict[int, ChoiceBuilder] = {0: ChoiceBuilder()}
         #: Adds visible text to choice 0; the reader's fast path calls it for each chunk.
         self.write_text = self._choices[0].text.write
         self._usage: TokenUsage | None = None
@@ -55,9 +55,33 @@ class ResponseBuilder:
         self._citations_size = 0
         self._complete = False
         self._truncated = False
+        #: What a moment remembers beside the text of choice 0, until any of it changes.
+        self._rest: _Rest | None = None
+        #: How far each part but the text of choice 0 had grown, in the order in which they grew.
+        self._marks: list[tuple[object, Ends]] = []
 
     def add(self, chunk: StreamChunk) -> None:
         """Take the next chunk of the stream."""
+        if (
+            chunk.kind is ChunkKind.TEXT
+            and not self._truncated
+            and not (chunk.choice or chunk.reasoning or chunk.epoch != self._epoch)
+            and chunk.usage is None
+            and chunk.tool_call is None
+            and chunk.finish_reason is None
+        ):
+            # Nine of ten chunks.
+            self.write_text(chunk.text)
+            self._last_at = chunk.at
+            if self._source is not chunk.source or self._first_at is None:
+                self._source = chunk.source
+                self._first_at = chunk.at if self._first_at is None else self._first_at
+                self._rest = None
+            if self._choices[0].text.tell() > self._limit:
+                self._truncated = True
+                self._rest = None
+            return
+        self._rest = None
         # A second start is another request for the same answer: RxPY's `retry` knows no epochs.
         began_again = chunk.kind is ChunkKind.START and self._has_begun
         if chunk.epoch > self._epoch or chunk.kind is ChunkKind.RETRACT or began_again:
@@ -65,7 +89,7 @@ class ResponseBuilder:
         self._has_begun = self._has_begun or chunk.kind is ChunkKind.START
         choice = self._choices.get(chunk.choice)
         if choice is None:
-            choice = self._choices[chunk.choice] = _ChoiceBuilder()
+            choice = self._choices[chunk.choice] = ChoiceBuilder()
         if not self._truncated:
             choice.add(chunk)
             if chunk.kind is ChunkKind.CITATION:
@@ -78,6 +102,8 @@ class ResponseBuilder:
         if chunk.finish_reason is not None:
             choice.finish_reason = chunk.finish_reason
             choice.raw_finish_reason = chunk.raw_finish_reason
+        if self._keeps_moments:
+            self._marks += choice.marks(chunk)
         if chunk.is_final:
             self._complete = chunk.complete is True
         self.seen(chunk.source, chunk.at)
@@ -125,135 +151,91 @@ class ResponseBuilder:
         """Tell whether a call's arguments so far are complete JSON."""
         builder = self._choices.get(choice)
         call = builder.calls.get(index) if builder else None
-        # It is asked for each fragment that repeats the name: most of them end elsewhere, and
-        # reading all of it each time would be quadratic.
-        if call is None or not call.ends_in(_WHOLE_ENDS):
-            return False
-        raw = call.arguments.getvalue()
-        return bool(raw.strip()) and parse_arguments(raw)[1]
+        return call is not None and call.is_whole
 
     def build(self) -> WizardResponse:
         """Make the response as it stands now."""
         first = self._choices[0]
-        source = self._source
+        further = [
+            Choice(index=index, **choice.fields())
+            for index, choice in sorted(self._choices.items())
+            if index != 0
+        ]
+        return self._response(first.fields(), further, self._citations, self._facts())
+
+    def moment(self) -> Callable[[], WizardResponse]:
+        """Remember how it stands now; what it gives makes that response, whenever it is called.
+
+        Remembering costs the same however long the answer is; making it costs what `build` does.
+        """
+        if self._rest is None:
+            self._rest = self._remember()
+        end = self._choices[0].text.tell()
+        return partial(self._build_then, self._rest, end, self._last_at)
+
+    def _remember(self) -> _Rest:
+        # The objects, because a later epoch has others; and how far they had grown.
+        choices, marks, citations = self._choices, self._marks, self._citations
+        ends = choices[0].ends()
+        return choices, ends, marks, len(marks), citations, len(citations), self._facts()
+
+    def _build_then(self, rest: _Rest, end: int, last_at: float | None) -> WizardResponse:
+        choices, first, marks, marked, citations, cited, facts = rest
+        # The last mark of each part is the one that counts.
+        ends = dict(marks[:marked])
+        further = [
+            Choice(index=index, **choice.fields(ends[choice], ends))
+            for index, choice in sorted(choices.items())
+            if index != 0 and choice in ends
+        ]
+        fields = choices[0].fields((end, *first[1:]), ends)
+        return self._response(fields, further, citations[:cited], (*facts[:-1], last_at))
+
+    def _facts(self) -> _Facts:
+        return (
+            self._usage,
+            self._complete,
+            self._truncated,
+            self._source,
+            self._first_at,
+            self._last_at,
+        )
+
+    @staticmethod
+    def _response(
+        first: dict[str, Any], further: list[Choice], citations: list[Any], facts: _Facts
+    ) -> WizardResponse:
+        usage, complete, truncated, source, first_at, last_at = facts
         return WizardResponse(
-            **first.fields(),
-            usage=self._usage,
+            **first,
+            usage=usage,
             model=source.model,
-            complete=self._complete,
-            choices=tuple(
-                Choice(index=index, **choice.fields())
-                for index, choice in sorted(self._choices.items())
-                if index != 0
-            ),
-            citations=tuple(self._citations),
-            truncated=self._truncated,
+            complete=complete,
+            choices=tuple(further),
+            citations=tuple(citations),
+            truncated=truncated,
             metadata=ResponseMetadata(
                 provider=source.provider,
                 response_id=source.response_id,
                 request_id=source.request_id,
                 attempt=source.attempt,
                 rate_limit=source.rate_limit,
-                time_to_first_token=_span(source.requested_at, self._first_at),
-                duration=_span(source.requested_at, self._last_at),
+                time_to_first_token=_span(source.requested_at, first_at),
+                duration=_span(source.requested_at, last_at),
             ),
         )
 
 
-_ANSWERING = {ChunkKind.TEXT, ChunkKind.REASONING, ChunkKind.TOOL_CALL, ChunkKind.REFUSAL}
+_Facts = tuple[
+    TokenUsage | None, bool, bool, ChunkSource, float | None, float | None
+]  #: usage, complete, truncated, source, and when the first and the last chunk came
 
-#: What arguments end in where they may be whole: they are an object, seldom a list.
-_WHOLE_ENDS = "}] \t\r\n"
+_Rest = tuple[
+    dict[int, ChoiceBuilder], Ends, list[tuple[object, Ends]], int, list[Any], int, _Facts
+]
+
+_ANSWERING = {ChunkKind.TEXT, ChunkKind.REASONING, ChunkKind.TOOL_CALL, ChunkKind.REFUSAL}
 
 
 def _span(start: float | None, end: float | None) -> float | None:
     return None if start is None or end is None else end - start
-
-
-class _ChoiceBuilder:
-    """What one choice has said so far."""
-
-    def __init__(self) -> None:
-        self.text = StringIO()
-        self.reasoning = StringIO()
-        self.calls: dict[int, _CallBuilder] = {}
-        self.refused = False
-        self.finish_reason: FinishReason | None = None
-        self.raw_finish_reason: str | int | float | None = None
-        self._arguments_size = 0
-
-    @property
-    def size(self) -> int:
-        return self.text.tell() + self.reasoning.tell() + self._arguments_size
-
-    def add(self, chunk: StreamChunk) -> None:
-        if chunk.text:
-            self.text.write(chunk.text)
-        if chunk.reasoning:
-            self.reasoning.write(chunk.reasoning)
-        if chunk.kind is ChunkKind.REFUSAL:
-            self.refused = True
-        if (delta := chunk.tool_call) is not None:
-            call = self.calls.get(delta.index)
-            if call is None:
-                call = self.calls[delta.index] = _CallBuilder()
-            call.add(delta)
-            # A call costs more than its text; endless empty fragments must not go uncounted.
-            self._arguments_size += len(delta.arguments) + 1
-
-    def fields(self) -> dict[str, Any]:
-        return {
-            "text": self.text.getvalue(),
-            "reasoning": self.reasoning.getvalue(),
-            "tool_calls": tuple(self.calls[index].build(index) for index in sorted(self.calls)),
-            "finish_reason": self.finish_reason,
-            "raw_finish_reason": self.raw_finish_reason,
-        }
-
-
-class _CallBuilder:
-    """The fragments of one tool call."""
-
-    def __init__(self) -> None:
-        self.id: str | None = None
-        self.name: str | None = None
-        self.arguments = StringIO()
-
-    def add(self, delta: ToolCallDelta) -> None:
-        self.id = self.id or delta.id
-        self.name = self.name or delta.name
-        self.arguments.write(delta.arguments)
-
-    def ends_in(self, characters: str) -> bool:
-        size = self.arguments.tell()
-        if not size:
-            return False
-        self.arguments.seek(size - 1)
-        return self.arguments.read(1) in characters
-
-    def build(self, index: int) -> ToolCall:
-        raw = self.arguments.getvalue()
-        arguments, valid = parse_arguments(raw)
-        return ToolCall(
-            index=index,
-            id=self.id,
-            name=self.name,
-            arguments=arguments,
-            arguments_raw=raw,
-            valid=valid,
-        )
-
-
-def parse_arguments(raw: str) -> tuple[Any, bool]:
-    """Parse a tool call's arguments: ``(value, True)``, or ``(raw, False)`` where not JSON.
-
-    Absent, empty and ``null`` arguments are ``{}``: that is how providers call a tool that takes
-    none.
-    """
-    if not raw.strip():
-        return {}, True
-    try:
-        value = from_json(raw, allow_inf_nan=False)
-    except (TypeError, ValueError):  # TypeError: text that no bytes can hold, half a surrogate pair
-        return raw, False
-    return ({} if value is None else value), True

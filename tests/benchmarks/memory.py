@@ -67,6 +67,56 @@ async def _paused(client: StreamingClient, streams: int) -> list[BoundedSubscrib
     return readers
 
 
+def grown_while_asleep() -> int:
+    """Measure the bytes a process grows by while 100 MB are sent to a reader that mostly sleeps."""
+    spawn = multiprocessing.get_context("spawn")
+    mine, theirs = spawn.Pipe()
+    with serving({"endless": _repeated(openai_body(3_000), 100_000_000)}) as url:
+        process = spawn.Process(target=_sleep_alone, args=(theirs, url))
+        process.start()
+        theirs.close()
+        try:
+            return int(mine.recv())
+        finally:
+            process.join()
+            mine.close()
+
+
+def _repeated(body: bytes, size: int) -> bytes:
+    """Repeat the text events in the middle of a body until it has so many bytes."""
+    events = body.split(b"\n\n")
+    middle = b"\n\n".join(events[1:-5]) + b"\n\n"
+    head, tail = events[0] + b"\n\n", b"\n\n".join(events[-5:])
+    return head + middle * (size // len(middle) + 1) + tail
+
+
+def _sleep_alone(pipe: Connection, url: str) -> None:
+    pipe.send(asyncio.run(_sleep(url)))
+
+
+async def _sleep(url: str) -> int:
+    async with (
+        openai_client(url, "endless") as client,
+        client.generate_stream("Hello").open() as reader,
+    ):
+        await _read(reader, 500)  # what is loaded and allocated once
+        await _turns(500)
+        gc.collect()
+        before = most = resident()
+        # It sleeps as long as the sender could fill the memory, and wakes for a little.
+        for _ in range(100):
+            await _turns(500)
+            await _read(reader, 40)
+            most = max(most, resident())
+        assert reader.statistics().pauses >= 50
+        return most - before
+
+
+async def _read(reader: BoundedSubscriber[StreamChunk], count: int) -> None:
+    for _ in range(count):
+        await anext(reader)
+
+
 async def _turns(count: int) -> None:
     for _ in range(count):
         await asyncio.sleep(0)

@@ -236,8 +236,8 @@ async def test_a_retry_is_another_answer_and_not_more_of_the_first() -> None:
     scripts = [Script(Text("a1 "), Cut()), Script(Text("a2 "), Cut()), Script(Text("Hello"))]
     async with Simulator(scripts) as simulator:
         stream = StreamingClient(config(simulator.endpoint("openai"))).generate_stream("Hi")
-        response = await stream.pipe(rx.retry(3), ops.to_response())
-        shown = await stream.pipe(rx.retry(3), ops.accumulate())
+        response = await stream.pipe(rx.retry(3), ops.collect())
+        shown = await stream.pipe(rx.retry(3), ops.accumulate_text())
 
     assert (response.text, response.complete) == ("Hello", True)
     assert response.finish_reason is FinishReason.STOP
