@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from reactivex import Observable, abc
+from reactivex.scheduler import TimeoutScheduler
+
+from rxwizard.demand import LoopScheduler
+from rxwizard.demand.gate import running_loop
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -15,8 +19,28 @@ Operator: TypeAlias = Callable[[Observable[A]], Observable[B]]
 """A function from one Observable to another; a user's own is as good as ours."""
 
 
+class PassThrough(Protocol):
+    """An operator that gives items of the kind it takes, whatever that is."""
+
+    def __call__(self, source: Observable[A], /) -> Observable[A]:
+        """Apply it to a source."""
+        ...
+
+
+class Gathering(Protocol):
+    """An operator that gives lists of the items it takes."""
+
+    def __call__(self, source: Observable[A], /) -> Observable[list[A]]:
+        """Apply it to a source."""
+        ...
+
+
 def _nothing() -> tuple[()]:
     return ()
+
+
+def _ignore(_error: Exception) -> None:
+    """Do nothing with an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +50,21 @@ class Steps(Generic[A, B]):
     Attributes:
         take: Gives the items that an item of the source leads to.
         rest: Gives what was held back, asked once when the source has completed.
-        rest_of_failed: The same, when the source has failed; it comes before the error.
+        rest_of_failed: The same, when the source or a step has failed; it comes before the error.
+        tell_of: Is told the error, before anybody else is.
     """
 
     take: Callable[[A], Iterable[B]]
     rest: Callable[[], Iterable[B]] = _nothing
     rest_of_failed: Callable[[], Iterable[B]] = _nothing
+    tell_of: Callable[[Exception], None] = _ignore
 
 
 def lift(begin: Callable[[], Steps[A, B]]) -> Operator[A, B]:
     """Make an operator of steps that `begin` makes anew for each subscription.
 
-    An exception of a step ends the stream as an error; one of the subscriber stays its own.
+    An exception of a step ends the stream as an error, behind what was held back; one of the
+    subscriber stays its own.
     """
 
     def operator(source: Observable[A]) -> Observable[B]:
@@ -51,20 +78,26 @@ def lift(begin: Callable[[], Steps[A, B]]) -> Operator[A, B]:
                 try:
                     taken = take(item)
                 except Exception as error:
-                    observer.on_error(error)
+                    on_error(error)
                 else:
                     for result in taken:
                         emit(result)
 
             def on_error(error: Exception) -> None:
+                steps.tell_of(error)
                 for result in steps.rest_of_failed():
                     emit(result)
                 observer.on_error(error)
 
             def on_completed() -> None:
-                for result in steps.rest():
-                    emit(result)
-                observer.on_completed()
+                try:
+                    rest = steps.rest()
+                except Exception as error:
+                    on_error(error)
+                else:
+                    for result in rest:
+                        emit(result)
+                    observer.on_completed()
 
             return source.subscribe(on_next, on_error, on_completed, scheduler=scheduler)
 
@@ -101,3 +134,16 @@ def choose(project: Callable[[A], B | None]) -> Operator[A, B]:
         return Observable(subscribe)
 
     return operator
+
+
+def clock(scheduler: abc.SchedulerBase | None) -> abc.SchedulerBase:
+    """Give what keeps time for one subscription: the scheduler that was handed over with it.
+
+    Without one it is the running loop, and where none is running, threads, as RxPY does.
+    """
+    if scheduler is not None:
+        return scheduler
+    try:
+        return LoopScheduler(running_loop())
+    except RuntimeError:
+        return TimeoutScheduler.singleton()

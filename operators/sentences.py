@@ -7,11 +7,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from rxwizard.chunks import ChunkKind, StreamChunk
-from rxwizard.operators.making import Operator, Steps, lift
+from rxwizard.operators.cuts import after_space
+from rxwizard.operators.held import buffered, check_at_least_one
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
+
+    from rxwizard.chunks import StreamChunk
+    from rxwizard.operators.making import Operator
 
 #: Five times a long sentence, and a quarter of what speech services take at once. Longer stretches
 #: without an end are tables and code, which nobody wants to wait for.
@@ -21,16 +24,20 @@ _STOPS = ".!?…؟۔।"
 _WIDE = "。！？｡"
 _CLOSERS = "\"'”’»›)]}*_`」』）】》〉"
 _CLOSER = f"[{re.escape(_CLOSERS)}]"
+# Where one of these follows a full stop at once, it closes what German quotes: „Ja.“, »Ja.«
+_CLOSERS_TOO = f"[{re.escape(_CLOSERS)}“‘«‹]"
 
 # Where a sentence may end; the white space after it belongs to it. A run is taken whole or not at
 # all, so that a text of nothing but dots costs linear time.
 _END = re.compile(
-    rf"(?P<stop>(?<![{_STOPS}])[{_STOPS}]++{_CLOSER}*+\s++)"  # it counts before white space
+    rf"(?P<stop>(?<![{_STOPS}])[{_STOPS}]++{_CLOSERS_TOO}*+\s++)"  # it counts before white space
     rf"|(?P<wide>(?<![{_WIDE}])[{_WIDE}]++{_CLOSER}*+\s*+)"  # a CJK one always does
     r"|(?P<blank>\n[ \t\r]*+\n\s*+)"  # a blank line ends a heading or a list
 )
-# Characters that are part of an end: where they stand last, more may follow.
-_ENDING = frozenset(_STOPS + _WIDE + _CLOSERS)
+_BEGINS_END = re.compile(rf"[{_STOPS}{_WIDE}\n]")
+# Characters that are part of an end: where they stand last, more may follow. The last white space
+# of Unicode is the ideographic one.
+_ENDING = f"{_STOPS}{_WIDE}{_CLOSERS}“‘«‹" + "".join(filter(str.isspace, map(chr, range(0x3001))))
 
 # Initials are one letter and need no list.
 _ABBREVIATIONS = frozenset(
@@ -69,36 +76,24 @@ def buffer_sentences(max_characters: int = MAX_CHARACTERS) -> Operator[StreamChu
         -------Hi._----(you.,|)
 
     Emits non-empty strings with the white space that follows each sentence. What is left comes
-    at completion, and before an error. A chunk of a newer epoch or a retraction drops the rest of
-    the text that no longer counts. Disposing lets go of the source; the rest is dropped.
+    at completion, and before an error. A chunk of a newer epoch, a second start or a retraction
+    drops what is held of the text that no longer counts. Disposing lets go of the source; what is
+    held is dropped.
 
     Args:
         max_characters: Most characters a piece has; 1 or more. A longer sentence is given in
             several, cut after the last white space that fits, else in the middle of a word.
 
     Raises:
-        ValueError: `max_characters` is below 1.
+        ConfigError: `max_characters` is below 1.
+
+    Example:
+        >>> text = "It is 3.14. Dr. No knows."
+        >>> reactivex.of(*text).pipe(ops.buffer_sentences(), rx.to_list()).run()
+        ['It is 3.14. ', 'Dr. No knows.']
     """
-    if max_characters < 1:
-        message = f"max_characters must be at least 1, not {max_characters}"
-        raise ValueError(message)
-
-    def begin() -> Steps[StreamChunk | str, str]:
-        sentences = _Sentences(max_characters)
-        epoch = 0
-
-        def take(item: StreamChunk | str) -> Iterable[str]:
-            nonlocal epoch
-            if isinstance(item, str):
-                return sentences.take(item)
-            if item.kind is ChunkKind.RETRACT or item.epoch > epoch:
-                epoch = item.epoch
-                sentences.rest()
-            return () if item.choice or not item.text else sentences.take(item.text)
-
-        return Steps(take, rest=sentences.rest, rest_of_failed=sentences.rest)
-
-    return lift(begin)
+    check_at_least_one("buffer_sentences", max_characters=max_characters)
+    return buffered(lambda: _Sentences(max_characters))
 
 
 class _Sentences:
@@ -106,13 +101,24 @@ class _Sentences:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._text = ""
+        self._parts: list[str] = []
+        self._size = 0
         # Nothing ends before this character, however the text goes on.
         self._searched = 0
 
-    def take(self, piece: str) -> list[str]:
-        """Add a piece of text; give the sentences that are now known to be whole."""
-        text, search = self._text + piece, self._searched
+    def take(self, piece: str) -> Sequence[str]:
+        """Add a piece of text, not an empty one; give the sentences that are now known."""
+        size = self._size + len(piece)
+        if size <= self._limit:
+            if self._searched == self._size and not _BEGINS_END.search(piece):
+                self._parts.append(piece)
+                self._searched = self._size = size
+                return ()
+            if piece.isspace():  # and what comes after it tells
+                self._parts.append(piece)
+                self._size = size
+                return ()
+        text, search = "".join((*self._parts, piece)), self._searched
         found: list[str] = []
         start = 0
         # One character more than the limit: the one that shows that the sentence is over. Each
@@ -120,14 +126,19 @@ class _Sentences:
         while end := self._end(window := text[start : start + self._limit + 1], search):
             found.append(window[:end])
             start, search = start + end, 0
-        self._text = text[start:]
-        self._searched = _without_ending(self._text)
+        self._keep(text[start:])
         return found
 
-    def rest(self) -> list[str]:
-        """Give what is left, as a list of one or none, and forget it."""
-        rest, self._text, self._searched = self._text, "", 0
-        return [rest] if rest else []
+    def rest(self) -> Sequence[str]:
+        """Give what is left, as one string or none, and forget it."""
+        rest = "".join(self._parts)
+        self._keep("")
+        return (rest,) if rest else ()
+
+    def _keep(self, text: str) -> None:
+        self._parts = [text]
+        self._size = len(text)
+        self._searched = len(text.rstrip(_ENDING))
 
     def _end(self, window: str, search: int) -> int:
         """Give the length of the sentence that begins the window; 0: more has to be seen."""
@@ -136,18 +147,7 @@ class _Sentences:
                 return match.end()
         if len(window) <= self._limit:
             return 0
-        for end in range(self._limit, 0, -1):
-            if window[end - 1].isspace():
-                return end
-        return self._limit
-
-
-def _without_ending(text: str) -> int:
-    """Count the characters before those at the end that may be part of a sentence's end."""
-    count = len(text)
-    while count and (text[count - 1] in _ENDING or text[count - 1].isspace()):
-        count -= 1
-    return count
+        return after_space(window, self._limit)
 
 
 def _is_end(window: str, match: re.Match[str]) -> bool:

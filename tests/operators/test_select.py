@@ -1,11 +1,19 @@
 from __future__ import annotations
 
-import time
+from typing import Any
 
 import pytest
 import reactivex as rx
+from kit import check_dispose, check_empty, check_error, check_two_subscribers, results
 
-from rxwizard import ChunkKind, StreamChunk, ToolCallDelta
+from rxwizard import (
+    ChunkKind,
+    ConfigError,
+    FinishReason,
+    StreamChunk,
+    TokenUsage,
+    ToolCallDelta,
+)
 from rxwizard import operators as ops
 from rxwizard.testing import assert_marbles, play
 
@@ -17,9 +25,6 @@ CALL = StreamChunk(kind=ChunkKind.TOOL_CALL, tool_call=ToolCallDelta(arguments="
 REFUSAL = StreamChunk(kind=ChunkKind.REFUSAL, text="I cannot", seq=5)
 OTHER_CHOICE = StreamChunk(text="Hola", reasoning="hmm", choice=1, seq=6)
 FINAL = StreamChunk(kind=ChunkKind.FINAL, is_final=True, complete=True, seq=7)
-ANEW = StreamChunk(text="Hi", epoch=1, seq=8)
-START_ANEW = StreamChunk(kind=ChunkKind.START, epoch=1, seq=8)
-RETRACTED = StreamChunk(kind=ChunkKind.RETRACT, seq=8)
 
 EVERY_KIND = {
     "s": START,
@@ -31,8 +36,8 @@ EVERY_KIND = {
     "o": OTHER_CHOICE,
     "f": FINAL,
 }
-OPERATORS = [ops.text, ops.reasoning, ops.accumulate]
-NAMES = ["text", "reasoning", "accumulate"]
+OPERATORS = [ops.text, ops.reasoning]
+NAMES = ["text", "reasoning"]
 
 
 # -- text ------------------------------------------------------------------------------------
@@ -64,69 +69,6 @@ def test_reasoning_gives_thoughts_only() -> None:
         t="Hm",
         **EVERY_KIND,
     )
-
-
-# -- accumulate ------------------------------------------------------------------------------
-
-
-def test_accumulate_gives_the_answer_each_time_it_grows() -> None:
-    assert_marbles(
-        ops.accumulate(),
-        "-s-a-r-c-b-o-f-|",
-        "---h-----w-----|",
-        h="Hel",
-        w="Hello",
-        **EVERY_KIND,
-    )
-
-
-def test_accumulate_takes_strings_too() -> None:
-    assert_marbles(ops.accumulate(), "-a-e-b-|", "-x---y-|", a="He", b="y", e="", x="He", y="Hey")
-
-
-def test_accumulate_starts_anew_with_a_newer_epoch() -> None:
-    assert_marbles(
-        ops.accumulate(),
-        "-a-b-n-|",
-        "-h-w-i-|",
-        a=HEL,
-        b=LO,
-        n=ANEW,
-        h="Hel",
-        w="Hello",
-        i="Hi",
-    )
-
-
-def test_accumulate_says_nothing_at_a_new_epoch_before_there_is_text() -> None:
-    assert_marbles(
-        ops.accumulate(), "-a-s-n-|", "-h---i-|", a=HEL, s=START_ANEW, n=ANEW, h="Hel", i="Hi"
-    )
-
-
-def test_accumulate_takes_back_what_is_retracted() -> None:
-    assert_marbles(
-        ops.accumulate(), "-a-r-b-|", "-h-e-l-|", a=HEL, r=RETRACTED, b=LO, h="Hel", e="", l="lo"
-    )
-
-
-def test_accumulate_gives_strings_that_never_change() -> None:
-    kept = play(ops.accumulate(), "-a-b-c-|").values
-
-    assert kept == ["a", "ab", "abc"]
-
-
-def test_accumulate_does_not_copy_the_answer_for_each_piece() -> None:
-    def cpu_seconds(pieces: int) -> float:
-        source = rx.from_iterable(["x" * 200] * pieces).pipe(ops.accumulate())
-        began = time.process_time()
-        source.subscribe(lambda _: None)
-        return time.process_time() - began
-
-    # Copies would be 25 GB for the larger one, which is 64 times those of the smaller.
-    few, many = min(cpu_seconds(2_000) for _ in range(3)), cpu_seconds(16_000)
-
-    assert many < 24 * few + 0.02
 
 
 # -- all of them -----------------------------------------------------------------------------
@@ -172,3 +114,143 @@ def test_an_item_that_is_no_chunk_ends_the_stream_with_an_error(operator) -> Non
     last = play(operator(), "-a-b-|", a=7, b=HEL).messages[-1]
 
     assert (last.tick, last.what, type(last.value)) == (1, "error", AttributeError)
+
+
+# -- usage -----------------------------------------------------------------------------------
+
+SOME = StreamChunk(kind=ChunkKind.USAGE, usage=TokenUsage(completion_tokens=1))
+MORE = StreamChunk(kind=ChunkKind.USAGE, usage=TokenUsage(completion_tokens=2))
+
+
+def test_usage_gives_what_is_new() -> None:
+    assert_marbles(
+        ops.usage(),
+        "-s-u-u-a-m-|",
+        "---x-----y-|",
+        s=START,
+        u=SOME,
+        a=HEL,
+        m=MORE,
+        x=SOME.usage,
+        y=MORE.usage,
+    )
+
+
+# -- final -----------------------------------------------------------------------------------
+
+
+def test_final_gives_the_last_chunk_only() -> None:
+    assert_marbles(ops.final(), "-s-a-f-|", "-----f-|", **EVERY_KIND)
+
+
+# -- choice ----------------------------------------------------------------------------------
+
+
+def test_choice_makes_a_further_answer_the_only_one() -> None:
+    ended = StreamChunk(choice=1, finish_reason=FinishReason.LENGTH, raw_finish_reason="length")
+    stopped = FINAL.model_copy(
+        update={"finish_reason": FinishReason.STOP, "raw_finish_reason": "stop"}
+    )
+    chunks = results(ops.choice(1), [START, HEL, OTHER_CHOICE, ended, LO, stopped])
+
+    assert [(chunk.seq, chunk.choice, chunk.text) for chunk in chunks] == [
+        (0, 0, ""),
+        (1, 0, "Hola"),
+        (2, 0, ""),
+        (3, 0, ""),
+    ]
+    final = chunks[-1]
+    assert (final.is_final, final.complete) == (True, True)
+    assert (final.finish_reason, final.raw_finish_reason) == (FinishReason.LENGTH, "length")
+
+
+def test_choice_that_never_ended_has_no_finish_reason() -> None:
+    stopped = FINAL.model_copy(update={"finish_reason": FinishReason.STOP})
+
+    assert results(ops.choice(1), [OTHER_CHOICE, stopped])[-1].finish_reason is None
+
+
+def test_choice_0_of_a_stream_with_one_answer_is_the_stream() -> None:
+    chunks = [START.model_copy(update={"seq": 0}), HEL, LO]
+
+    assert all(a is b for a, b in zip(results(ops.choice(0), chunks), chunks, strict=True))
+
+
+def test_choice_gives_valid_chunks() -> None:
+    for chunk in results(ops.choice(1), [START, OTHER_CHOICE, FINAL]):
+        assert StreamChunk.model_validate(chunk.model_dump()) == chunk
+
+
+def test_choice_below_0_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no choice -1"):
+        ops.choice(-1)
+
+
+# -- tool_calls ------------------------------------------------------------------------------
+
+
+def fragment(index: int, arguments: str, name: str | None = None, **fields: object) -> StreamChunk:
+    delta = ToolCallDelta(index=index, arguments=arguments, name=name)
+    return StreamChunk(kind=ChunkKind.TOOL_CALL, tool_call=delta, **fields)  # type: ignore[arg-type]
+
+
+def names(*chunks: StreamChunk) -> list[tuple[str | None, object, bool]]:
+    return [(c.name, c.arguments, c.valid) for c in results(ops.tool_calls(), chunks)]
+
+
+def test_tool_calls_come_when_the_next_one_begins_and_at_the_end() -> None:
+    played = play(
+        ops.tool_calls(),
+        "-a-b-c-f-|",
+        a=fragment(0, '{"x":', "f"),
+        b=fragment(0, "1}"),
+        c=fragment(1, "", "g"),
+        f=FINAL,
+    )
+
+    assert [(m.tick, m.value.name, m.value.arguments) for m in played.messages[:-1]] == [
+        (5, "f", {"x": 1}),
+        (7, "g", {}),
+    ]
+    assert played.messages[-1].tick == 9
+
+
+def test_tool_calls_that_come_interleaved_are_whole() -> None:
+    assert names(
+        fragment(0, '{"x":', "f"), fragment(1, '{"y":', "g"), fragment(0, "1}"), fragment(1, "2}")
+    ) == [("f", {"x": 1}, True), ("g", {"y": 2}, True)]
+
+
+def test_tool_calls_that_the_token_limit_cut_are_marked() -> None:
+    assert names(fragment(0, '{"x":', "f"), FINAL) == [("f", '{"x":', False)]
+
+
+def test_tool_calls_before_an_error_are_those_that_are_whole() -> None:
+    whole, half = fragment(0, "{}", "f"), fragment(1, '{"y":', "g")
+    failed = play(ops.tool_calls(), "-a-b-#", a=half, b=whole, error=OSError("reset"))
+
+    assert [m.what for m in failed.messages] == ["next", "error"]
+    assert failed.messages[0].value.name == "f"
+
+
+def test_tool_calls_of_a_retracted_answer_are_dropped() -> None:
+    anew = fragment(0, "{}", "g", epoch=1)
+
+    assert names(fragment(0, "{}", "f"), anew, FINAL) == [("g", {}, True)]
+    retract = StreamChunk(kind=ChunkKind.RETRACT)
+    assert names(fragment(0, "{}", "f"), retract, FINAL) == []
+
+
+def test_tool_calls_are_those_of_choice_0() -> None:
+    assert names(fragment(0, "{}", "f", choice=1), FINAL) == []
+
+
+@pytest.mark.parametrize(
+    "operator", [ops.usage(), ops.final(), ops.choice(0), ops.tool_calls()], ids=str
+)
+def test_the_five_checks(operator: Any) -> None:
+    chunks = {"a": SOME, "b": CALL, "c": FINAL}
+    check_empty(operator)
+    check_error(operator, **chunks)
+    check_dispose(operator, **chunks)
+    check_two_subscribers(operator, **chunks)
