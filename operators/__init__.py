@@ -37,6 +37,8 @@ from rxwizard.operators.flow import map_async as map_async
 from rxwizard.operators.flow import share as share
 from rxwizard.operators.flow import zip_with as zip_with
 from rxwizard.operators.graphemes import Unit as Unit
+from rxwizard.operators.growing import GrowingArray as GrowingArray
+from rxwizard.operators.growing import GrowingObject as GrowingObject
 from rxwizard.operators.making import Operator as Operator
 from rxwizard.operators.markdown import buffer_code_blocks as buffer_code_blocks
 from rxwizard.operators.markdown import buffer_markdown as buffer_markdown
@@ -46,6 +48,7 @@ from rxwizard.operators.observe import log as log
 from rxwizard.operators.observe import progress as progress
 from rxwizard.operators.observe import tap_metrics as tap_metrics
 from rxwizard.operators.output_count import TokenCount as TokenCount
+from rxwizard.operators.partial_models import PartialModel as PartialModel
 from rxwizard.operators.pricing import Price as Price
 from rxwizard.operators.racing import Contender as Contender
 from rxwizard.operators.racing import race as race
@@ -58,6 +61,10 @@ from rxwizard.operators.select import tool_calls as tool_calls
 from rxwizard.operators.select import usage as usage
 from rxwizard.operators.sentences import buffer_sentences as buffer_sentences
 from rxwizard.operators.spending import Cost as Cost
+from rxwizard.operators.structured import json_items as json_items
+from rxwizard.operators.structured import partial as partial
+from rxwizard.operators.structured import partial_json as partial_json
+from rxwizard.operators.structured import tool_arguments as tool_arguments
 from rxwizard.operators.throttle import coalesce as coalesce
 from rxwizard.operators.throttle import pace as pace
 from rxwizard.operators.throttle import smooth as smooth

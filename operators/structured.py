@@ -144,6 +144,7 @@ def partial(
             what the model wants; `value` is what was valid of it, in plain dicts and lists.
 
     Example:
+        >>> from pydantic import BaseModel
         >>> class Recipe(BaseModel):
         ...     title: str
         ...     size: int

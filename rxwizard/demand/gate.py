@@ -17,7 +17,9 @@ import asyncio
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, Protocol
 
 _CLOSED = "closed"
@@ -286,13 +288,21 @@ def runs_here(loop: asyncio.AbstractEventLoop) -> bool:
         return False
 
 
-def resolve(waiter: asyncio.Future[None]) -> None:
-    """Wake who waits for it, from any thread. Where its loop is closed, nobody does."""
-    loop = waiter.get_loop()
+def run_on(loop: asyncio.AbstractEventLoop, function: Callable[[], object]) -> None:
+    """Call it on the loop's thread: at once where this is it, else in its next turn.
+
+    Where the loop is closed, nobody is left for whom it would matter.
+    """
     if runs_here(loop):
-        _resolve(waiter)
-    elif not loop.is_closed():
-        loop.call_soon_threadsafe(_resolve, waiter)
+        function()
+        return
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(function)
+
+
+def resolve(waiter: asyncio.Future[None]) -> None:
+    """Wake who waits for it, from any thread."""
+    run_on(waiter.get_loop(), partial(_resolve, waiter))
 
 
 def _resolve(waiter: asyncio.Future[None]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from reactivex.disposable import Disposable
 
-from rxwizard.demand.gate import PumpGate, downstream, pushing, running_loop, runs_here
+from rxwizard.demand.gate import PumpGate, downstream, pushing, run_on, running_loop
 
 if TYPE_CHECKING:
     from reactivex import abc
@@ -97,10 +97,7 @@ class _Pump(Generic[T]):
                 self._is_leaving = True
 
     def stop(self) -> None:
-        if runs_here(self._loop):
-            self._stop()
-        elif not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._stop)
+        run_on(self._loop, self._stop)
 
     def _stop(self) -> None:
         self._gate.close()

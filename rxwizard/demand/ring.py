@@ -25,7 +25,7 @@ from reactivex.disposable import SingleAssignmentDisposable
 from rxwizard.demand.brake import Brake
 from rxwizard.demand.gate import GateGroup, downstream, pushing, running_loop
 from rxwizard.demand.scheduler import LoopScheduler
-from rxwizard.demand.statistics import Statistics as Statistics
+from rxwizard.demand.statistics import Statistics
 from rxwizard.demand.waiting import Waiter, Waiting
 from rxwizard.errors import MissingBackpressureError, StreamInterruptedError, WizardError
 
@@ -140,16 +140,16 @@ class Ring(Generic[T]):
     def _look(self) -> WizardError | None:
         """Note a new peak; hold the sources when full. Gives an error where they cannot be held."""
         length = len(self.queue)
-        self._peak = max(self._peak, length)
         # Never above the capacity: the reader may take some between this look and the next.
         self._watch = min(length + 1, self.capacity)
-        if not self._is_full():
-            return None
-        if self.group.lossy:
+        if self.group.lossy and self._is_full():
             # A shared source has stopped to wait for this reader.
             self._release()
             if self._is_over():
                 self._drop_newest()
+                return None
+        self._peak = max(self._peak, length)
+        if self.group.lossy or not self._is_full():
             return None
         self._hold()
         burst = length > self.capacity + BURST
@@ -180,7 +180,7 @@ class Ring(Generic[T]):
         return MissingBackpressureError(
             f"{self.group.name}: more than {self._bound()} wait, and {why}. Choose another "
             "overflow policy (coalesce, drop_oldest, drop_newest, latest), or read from a source "
-            "that can be paused."
+            "that can be paused, such as rxwizard.from_iterable."
         )
 
     def _hold(self) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from rxwizard.demand.gate import runs_here
+from rxwizard.demand.gate import run_on
 from rxwizard.errors import ConfigError, ReaderDeadlineError
 
 if TYPE_CHECKING:
@@ -121,12 +121,8 @@ class StallWatch:
 
     def _call(self, function: Callable[[], None]) -> None:
         """Call it on the loop's thread, whose timers are its own."""
-        if self._loop is None:
-            return
-        if runs_here(self._loop):
-            function()
-        elif not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(function)
+        if self._loop is not None:
+            run_on(self._loop, function)
 
     def _arm(self) -> None:
         # One timer for all: a reader that fills and drains a thousand times a second costs none.

@@ -25,7 +25,7 @@ from pydantic import (
     field_validator,
 )
 
-from rxwizard.operators import structured as ops
+from rxwizard import operators as ops
 from rxwizard.operators.partial_models import PartialModel, partial_of
 
 

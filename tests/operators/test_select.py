@@ -246,7 +246,9 @@ def test_tool_calls_are_those_of_choice_0() -> None:
 
 
 @pytest.mark.parametrize(
-    "operator", [ops.usage(), ops.final(), ops.choice(0), ops.tool_calls()], ids=str
+    "operator",
+    [ops.usage(), ops.final(), ops.choice(0), ops.tool_calls()],
+    ids=["usage", "final", "choice", "tool_calls"],
 )
 def test_the_five_checks(operator: Any) -> None:
     chunks = {"a": SOME, "b": CALL, "c": FINAL}

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import doctest
 import gc
 import json
 import time
@@ -17,9 +16,8 @@ from kit import check_dispose, check_empty, check_error, check_two_subscribers, 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from reactivex import operators as rx_ops
 
-import rxwizard
 from rxwizard import ChunkKind, ConfigError, StreamChunk, StructureError, ToolCallDelta
-from rxwizard.operators import structured as ops
+from rxwizard import operators as ops
 from rxwizard.operators.growing import GrowingObject, plain
 from rxwizard.testing import assert_marbles, play
 
@@ -586,10 +584,3 @@ def test_work_is_linear_in_pieces_of_one_character(make: Any, is_looked_at: bool
     small = min(cpu_seconds(3_000) for _ in range(3))
 
     assert min(cpu_seconds(24_000) for _ in range(2)) < 20 * small + 0.02
-
-
-def test_the_examples_run() -> None:
-    names = {"reactivex": rx, "rx": rx_ops, "ops": ops, "BaseModel": BaseModel, **vars(rxwizard)}
-    failed, tried = doctest.testmod(ops, extraglobs=names)
-
-    assert (failed, tried > 7) == (0, True)

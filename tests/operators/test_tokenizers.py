@@ -387,7 +387,11 @@ class NeedsMore:
         return [text] * (bos + eos)
 
 
-@pytest.mark.parametrize("wrong", [3, object(), "no-such-model", NeedsMore(), str.upper], ids=repr)
+@pytest.mark.parametrize(
+    "wrong",
+    [3, object(), "no-such-model", NeedsMore(), str.upper],
+    ids=["a number", "an object", "an unknown name", "one that needs more", "a function of text"],
+)
 def test_what_is_no_tokenizer_is_refused_when_it_is_given(wrong: object) -> None:
     with pytest.raises(ConfigError):
         counting_with(wrong)  # type: ignore[arg-type]
