@@ -31,16 +31,25 @@ def document(count: int) -> list[StreamChunk]:
     return [StreamChunk(text=piece, seq=n) for n, piece in enumerate(pieces)]
 
 
+def nothing_reported(_record: object) -> None:
+    """Take a report; the log would be measured."""
+
+
 #: Operators, what they read, and how much one may cost: µs a chunk where `map` costs `MAP`.
 BOUNDS: dict[str, tuple[Callable[[], Operator], Callable[[int], list[StreamChunk]], float]] = {
     "text": (ops.text, chunks, 1.0),
+    "reasoning": (ops.reasoning, chunks, 1.0),
     "usage": (ops.usage, chunks, 1.0),
     "final": (ops.final, chunks, 1.0),
     "tool_calls": (ops.tool_calls, chunks, 1.0),
     "choice": (partial(ops.choice, 0), chunks, 1.0),
     "accumulate_text": (ops.accumulate_text, chunks, 1.0),
+    "buffer": (partial(ops.buffer, count=10), chunks, 1.0),
     "accumulate": (ops.accumulate, chunks, 2.0),
+    "count_tokens": (ops.count_tokens, chunks, 3.0),
     "buffer_sentences": (ops.buffer_sentences, chunks, 3.0),
+    "partial_json": (ops.partial_json, document, 3.0),
+    "tap_metrics": (partial(ops.tap_metrics, nothing_reported), chunks, 3.0),
 }
 
 #: µs a chunk that a source and `map` take on the machine the bounds are for, when it is idle.
