@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import shutil
 import subprocess
-import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -147,17 +147,20 @@ def _want_chromium() -> None:
 
 def _wait_until_gone(profile: Path) -> None:
     """Wait until no process names the profile any more: the browser's own outlive the driver."""
-    give_up = time.monotonic() + 10
-    while named := [*_processes(str(profile))]:
-        assert time.monotonic() < give_up, f"still running: {named}"
-        time.sleep(0.02)
+    for number, command in _processes(str(profile)):
+        with suppress(ProcessLookupError):  # it has just ended
+            handle = os.pidfd_open(number)
+            try:
+                assert select.select([handle], [], [], 10)[0], f"still running: {command}"
+            finally:
+                os.close(handle)
 
 
-def _processes(word: str) -> Iterator[str]:
+def _processes(word: str) -> Iterator[tuple[int, str]]:
     for process in Path("/proc").glob("[0-9]*"):
         try:
             command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except OSError:  # it has just ended
+        except OSError:
             continue
         if word in command:
-            yield command
+            yield int(process.name), command

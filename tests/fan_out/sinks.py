@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from demand.sources import settle
+
 
 class Notes:
     """Takes everything, and notes it.
 
     Args:
         fails_at: The number of the write that raises, counting from 0.
-        seconds: How long each write takes.
-        closing: How long closing takes.
+        seconds: How long each write takes, for virtual time.
+        turns: The same, in turns of the loop.
+        closing: How many turns closing takes.
         close_error: What closing raises.
     """
 
@@ -22,7 +25,8 @@ class Notes:
         fails_at: int | None = None,
         error: BaseException | None = None,
         seconds: float = 0.0,
-        closing: float = 0.0,
+        turns: int = 0,
+        closing: int = 0,
         close_error: Exception | None = None,
     ) -> None:
         self.items: list[Any] = []
@@ -33,6 +37,7 @@ class Notes:
         self._fails_at = fails_at
         self._error = error or OSError("no space left")
         self._seconds = seconds
+        self._turns = turns
         self._closing = closing
         self._close_error = close_error
 
@@ -42,13 +47,13 @@ class Notes:
             raise self._error
         if self._seconds:
             await asyncio.sleep(self._seconds)
+        await settle(self._turns)
         self.items.append(item)
         self.times.append(asyncio.get_running_loop().time())
 
     async def close(self, error: BaseException | None = None) -> None:
         self.closed_with.append(error)
-        if self._closing:
-            await asyncio.sleep(self._closing)
+        await settle(self._closing)
         if self._close_error is not None:
             raise self._close_error
         self.flushed = True

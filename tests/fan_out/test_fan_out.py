@@ -273,7 +273,7 @@ async def test_a_branch_whose_own_operator_fails_fails_alone() -> None:
 
 
 async def test_a_branch_that_allows_no_more_fails_alone() -> None:
-    strict, good = Notes(seconds=0.001), Notes()
+    strict, good = Notes(turns=9), Notes()
     report = await fan_out(
         Numbers(30), strict=branch(strict, overflow="error", capacity=4), good=good
     )
@@ -332,7 +332,7 @@ async def test_an_error_of_the_stream_comes_after_what_waits_and_carries_the_rep
     def cut(_error: Exception, _source: object) -> reactivex.Observable[int]:
         return reactivex.throw(StreamInterruptedError("cut"))
 
-    slow, quick = Notes(seconds=0.001), Notes()
+    slow, quick = Notes(turns=9), Notes()
     source = Numbers(30, fails=1).pipe(rx.catch(cut))
     with pytest.raises(StreamInterruptedError, match="cut") as caught:
         await fan_out(source, slow=slow, quick=quick)
@@ -368,7 +368,7 @@ async def test_a_source_that_cannot_be_subscribed_to_closes_the_sinks() -> None:
 
 
 async def test_cancelling_cancels_all_and_gives_time_to_flush() -> None:
-    source, sinks = Numbers(), [Notes(), Stuck(after=5), Notes(closing=0.001)]
+    source, sinks = Numbers(), [Notes(), Stuck(after=5), Notes(closing=500)]
     running = asyncio.ensure_future(
         fan_out(source, **{f"s{n}": sink for n, sink in enumerate(sinks)})
     )
@@ -414,7 +414,7 @@ async def test_cancelling_twice_does_not_wait_for_anybody() -> None:
 
 
 async def test_cancelling_does_not_disturb_a_sink_that_is_closing() -> None:
-    sink, other = Notes(closing=0.001), Stuck()
+    sink, other = Notes(closing=500), Stuck()
     running = asyncio.ensure_future(
         fan_out(Numbers(5), sink=lossless(sink, rx.take(2)), other=other)
     )
