@@ -13,8 +13,8 @@ from reactivex.disposable import CompositeDisposable
 
 from rxwizard.errors import ConfigError
 from rxwizard.operators.cuts import anywhere
-from rxwizard.operators.held import HeldText, buffered, check_at_least_one
-from rxwizard.operators.making import Operator, Steps, clock, lift
+from rxwizard.operators.held import HeldText, buffered
+from rxwizard.operators.making import Operator, Steps, check_count, clock, lift
 from rxwizard.operators.patterns import pattern_ends
 from rxwizard.operators.timing import Alarm, check_over_zero
 from rxwizard.operators.tokenizers import counting_with
@@ -76,7 +76,7 @@ def buffer(
         [[1, 2], [3]]
     """
     bounds = {"count": count, "characters": characters}
-    check_at_least_one("buffer", **{k: most for k, most in bounds.items() if most is not None})
+    check_count("buffer", **{k: most for k, most in bounds.items() if most is not None})
     if seconds is not None:
         check_over_zero("buffer", seconds=seconds)
         return _timed(lambda: _gathering(count, characters), seconds)
@@ -194,7 +194,7 @@ def buffer_words(
         >>> words.run()
         ['Hello ', 'world']
     """
-    check_at_least_one("buffer_words", count=count, max_characters=max_characters)
+    check_count("buffer_words", count=count, max_characters=max_characters)
     return buffered(lambda: HeldText(max_characters, word_ends, count=count))
 
 
@@ -232,7 +232,7 @@ def buffer_lines(
         >>> reactivex.of("a", "b\nc", "d").pipe(ops.buffer_lines(), rx.to_list()).run()
         ['ab\n', 'cd']
     """
-    check_at_least_one("buffer_lines", count=count, max_characters=max_characters)
+    check_count("buffer_lines", count=count, max_characters=max_characters)
     return buffered(lambda: HeldText(max_characters, line_ends, count=count))
 
 
@@ -268,7 +268,7 @@ def buffer_paragraphs(
         >>> reactivex.of("a\n", "\nb").pipe(ops.buffer_paragraphs(), rx.to_list()).run()
         ['a\n\n', 'b']
     """
-    check_at_least_one("buffer_paragraphs", max_characters=max_characters)
+    check_count("buffer_paragraphs", max_characters=max_characters)
     return buffered(lambda: HeldText(max_characters, paragraph_ends))
 
 
@@ -304,7 +304,7 @@ def buffer_characters(count: int) -> Operator[StreamChunk | str, str]:
         >>> reactivex.of("a", "bcde").pipe(ops.buffer_characters(2), rx.to_list()).run()
         ['ab', 'cd', 'e']
     """
-    check_at_least_one("buffer_characters", count=count)
+    check_count("buffer_characters", count=count)
     return buffered(lambda: HeldText(count, no_ends, cut=anywhere))
 
 
@@ -344,7 +344,7 @@ def buffer_until(
         >>> reactivex.of("a;", "b; c").pipe(ops.buffer_until("; ?"), rx.to_list()).run()
         ['a;', 'b; ', 'c']
     """
-    check_at_least_one("buffer_until", max_characters=max_characters)
+    check_count("buffer_until", max_characters=max_characters)
     ends = pattern_ends(pattern, max_characters)
     return buffered(lambda: HeldText(max_characters, ends))
 
@@ -385,6 +385,6 @@ def buffer_tokens(
         >>> reactivex.of("a b", " cd ef").pipe(letters, rx.to_list()).run()
         ['a b', ' cd', ' ef']
     """
-    check_at_least_one("buffer_tokens", count=count, max_characters=max_characters)
+    check_count("buffer_tokens", count=count, max_characters=max_characters)
     counting = counting_with(tokenizer)
     return buffered(lambda: HeldTokens(count, counting, max_characters))

@@ -14,7 +14,7 @@ from rxwizard.errors import ConfigError
 from rxwizard.operators.ambiguity import check_unambiguous
 from rxwizard.operators.expressions import read_expression
 from rxwizard.operators.fences import Fences
-from rxwizard.operators.held import check_at_least_one
+from rxwizard.operators.making import check_count
 from rxwizard.operators.match_automaton import MatchAutomaton
 from rxwizard.operators.matching import MAX_MATCH, Matcher
 from rxwizard.operators.replacing import mask_partials, replaced_by
@@ -85,7 +85,7 @@ def replace(
         >>> pieces.pipe(ops.replace("dogs", "mice"), reactivex.operators.to_list()).run()
         ['Cats and ', 'mice, ', 'mice!']
     """
-    check_at_least_one("replace", max_match=max_match)
+    check_count("replace", max_match=max_match)
     automaton = _automaton([pattern], literal=literal)
     replaced = replaced_by(pattern, replacement, literal=literal)
     return rewriting(lambda: Matcher(automaton, replaced, max_match), of)
@@ -140,7 +140,11 @@ def redact(
         >>> pieces.pipe(ops.redact(r"sk-\d+"), reactivex.operators.to_list()).run()
         ['My key is ', '[redacted], keep it.']
     """
-    check_at_least_one("redact", max_match=max_match)
+    check_count("redact", max_match=max_match)
+    given: object = mask
+    if not isinstance(given, str):
+        message = f"redact: the mask must be a string, and {mask!r} is none"
+        raise ConfigError(message)
     patterns = [pattern] if isinstance(pattern, str | re.Pattern) else list(pattern)
     automaton = _automaton(patterns, literal=literal)
 

@@ -14,7 +14,8 @@ from rxwizard.chunks import ChunkKind, StreamChunk, TokenUsage, altered
 from rxwizard.demand.sources import from_async_iterable, from_iterable
 from rxwizard.errors import ConfigError
 from rxwizard.operators.flow import map_async
-from rxwizard.operators.making import Steps, lift
+from rxwizard.operators.making import Steps, check_count, lift
+from rxwizard.operators.taps import check_callable, told
 from rxwizard.stream import Stream
 
 if TYPE_CHECKING:
@@ -228,7 +229,7 @@ def map_prompts(
         ordered: Whether the answers keep the order of the prompts.
         on_error: What an error of one does to the others: "isolate" or "stop".
         progress: Called after each answer with how many there are, and how many of them failed:
-            for a bar, ``lambda done, failed: bar.update()``.
+            for a bar, ``lambda done, failed: bar.update()``. If it raises, that is logged.
 
     Raises:
         ConfigError: A number or a choice cannot work.
@@ -244,6 +245,8 @@ def map_prompts(
         ['A', 'B']
     """
     _check_choice("on_error", on_error, ("isolate", "stop"))
+    check_count("map_prompts", concurrency=concurrency)
+    check_callable("map_prompts", "progress", progress)
 
     async def ask(numbered: tuple[int, P]) -> Answered[P]:
         index, prompt = numbered
@@ -257,15 +260,18 @@ def map_prompts(
     def count() -> Steps[Answered[P], Answered[P]]:
         done = failed = 0
 
-        def told(answered: Answered[P]) -> tuple[Answered[P]]:
+        def counted(answered: Answered[P]) -> tuple[Answered[P]]:
             nonlocal done, failed
             done += 1
             failed += answered.error is not None
             if progress is not None:
-                progress(done, failed)
+                told("map_prompts", report, (done, failed))
             return (answered,)
 
-        return Steps(told)
+        return Steps(counted)
+
+    def report(counts: tuple[int, int]) -> object:
+        return progress(*counts) if progress is not None else None
 
     def number(prompt: P, index: int) -> tuple[int, P]:
         return index, prompt

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from rxwizard.errors import ConfigError
 from rxwizard.operators.budgeting import Limits, OnExceed, within
-from rxwizard.operators.making import Operator, Steps, lift
+from rxwizard.operators.making import Operator, Steps, check_count, lift
 from rxwizard.operators.pricing import dollars, pricing_by
 from rxwizard.operators.spending import Cost, Spending
 from rxwizard.operators.tokenizers import Tokenizer, counting_with
@@ -163,9 +163,8 @@ def budget(
     if tokens is None and usd is None:
         message = "a budget needs a limit: tokens, usd, or both"
         raise ConfigError(message)
-    if tokens is not None and (isinstance(tokens, bool) or tokens < 1):
-        message = f"a budget of {tokens} tokens cannot work; it must be 1 or more"
-        raise ConfigError(message)
+    if tokens is not None:
+        check_count("budget", tokens=tokens)
     if on_exceed not in ("cut", "error", "warn"):
         message = f'on_exceed is "cut", "error" or "warn", not {on_exceed!r}'
         raise ConfigError(message)
@@ -186,6 +185,5 @@ def budget(
 
 
 def _check_prompt(prompt_tokens: int | None) -> None:
-    if prompt_tokens is not None and (isinstance(prompt_tokens, bool) or prompt_tokens < 0):
-        message = f"prompt_tokens of {prompt_tokens} cannot work; it must be 0 or more"
-        raise ConfigError(message)
+    if prompt_tokens is not None:
+        check_count("cost", 0, prompt_tokens=prompt_tokens)

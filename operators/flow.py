@@ -16,6 +16,9 @@ from rxwizard.demand.mapping import mapped
 from rxwizard.demand.overflow import checked_policy, make_ring
 from rxwizard.demand.share import sharing
 from rxwizard.errors import ConfigError
+from rxwizard.operators.making import check_count
+from rxwizard.operators.taps import check_callable
+from rxwizard.operators.timing import check_over_zero
 from rxwizard.stream import join_text, weight_in_characters
 
 if TYPE_CHECKING:
@@ -108,10 +111,8 @@ def batched(count: int, seconds: float) -> Gathering:
         >>> list(numbers.pipe(ops.batched(2, seconds=1)).to_iterable())
         [[0, 1], [2, 3], [4]]
     """
-    _check_count("batched", "count", count)
-    if not seconds > 0:
-        message = f"batched: {seconds} seconds cannot work; it must be over 0"
-        raise ConfigError(message)
+    check_count("batched", count=count)
+    check_over_zero("batched", seconds=seconds)
 
     def make() -> Ring[A]:
         # A pause costs some 6 µs, so one should not come with each short list.
@@ -162,7 +163,8 @@ def map_async(
         >>> list(numbers.pipe(ops.map_async(double, concurrency=2)).to_iterable())
         [0, 2, 4]
     """
-    _check_count("map_async", "concurrency", concurrency)
+    check_count("map_async", concurrency=concurrency)
+    check_callable("map_async", "function", function)
 
     def make() -> Ring[A]:
         return Inlet(concurrency, name="map_async")
@@ -259,9 +261,3 @@ def share(
         [2, 3]
     """
     return sharing(replay=replay, stall_timeout=stall_timeout, on_stall=on_stall)
-
-
-def _check_count(operator: str, what: str, count: int) -> None:
-    if count < 1:
-        message = f"{operator}: a {what} of {count} cannot work; it must be 1 or more"
-        raise ConfigError(message)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeAlias
 
 from rxwizard.chunks import ChunkKind, StreamChunk
-from rxwizard.errors import ConfigError
 from rxwizard.operators.cuts import after_space
 from rxwizard.operators.making import Operator, Steps, lift
 
@@ -142,16 +141,3 @@ class HeldText:
                 start, units, last = start + length, 0, 0
         self._keep(text[start:], units, last)
         return given
-
-
-def check_at_least_one(operator: str, **options: int) -> None:
-    """Refuse options that are no whole numbers of 1 or more.
-
-    Raises:
-        ConfigError: One is not.
-    """
-    for name, value in options.items():
-        # True is a number to Python, and never meant as one.
-        if type(value) is not int or value < 1:
-            message = f"{operator}: {name}={value!r} cannot work; it must be 1 or more"
-            raise ConfigError(message)

@@ -5,6 +5,7 @@ the first thing that reads as one:
 
 - a ``{`` anywhere, when a name in double quotes and a colon have followed;
 - a ``[`` anywhere, when an object, an array or a string has followed as its first element;
+- a ``[`` that begins a line or follows a colon, when a number or a word and a comma have followed;
 - a ``[`` that begins the text or a code fence (only white space between), whatever follows;
 - an empty ``{}`` that begins a line.
 
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from rxwizard.errors import StructureError
 from rxwizard.operators.growing import plain
-from rxwizard.operators.json_scanner import JsonScanner, NotJsonError
+from rxwizard.operators.json_scanner import JsonScanner, NotJsonError, Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,11 +41,11 @@ class JsonDocument(Generic[S]):
     """The first document in a text that comes in pieces.
 
     Args:
-        make: Makes a scanner; its argument says whether it stands in prose.
+        make: Makes a scanner for a place.
         max_characters: Characters of the document that may be held.
     """
 
-    def __init__(self, make: Callable[[bool], S], max_characters: int = MAX_CHARACTERS) -> None:
+    def __init__(self, make: Callable[[Place], S], max_characters: int = MAX_CHARACTERS) -> None:
         self._make = make
         self._max_characters = max_characters
         self._scanner: S | None = None
@@ -57,6 +58,7 @@ class JsonDocument(Generic[S]):
         # The beginning of the line, and whether nothing but white space came before it.
         self._line = ""
         self._is_fresh = True
+        self._is_after_colon = False
 
     @property
     def scanner(self) -> S | None:
@@ -111,12 +113,12 @@ class JsonDocument(Generic[S]):
         while at < len(text):
             scanner = self._scanner
             if scanner is None:
-                found, loose = self._candidate(text, at)
+                found, place = self._candidate(text, at)
                 self._before += found - at
                 at = found
                 if at == len(text):
                     return
-                self._scanner = scanner = self._make(loose)
+                self._scanner = scanner = self._make(place)
             # In small steps: a text may be full of brackets, and all of it is read for none.
             piece = text[at : at + _STEP]
             self._raw.append(piece)
@@ -138,17 +140,23 @@ class JsonDocument(Generic[S]):
             if scanner.taken > self._max_characters:
                 raise self._too_long(scanner)
 
-    def _candidate(self, text: str, at: int) -> tuple[int, bool]:
-        """Find the next opening bracket, and whether it stands in prose."""
+    def _candidate(self, text: str, at: int) -> tuple[int, Place]:
+        """Find the next opening bracket, and where it stands."""
         for match in _TOKEN.finditer(text, at):
             part = match[0]
             if part in ("{", "["):
-                in_fence = self._line in _FENCES
-                loose = not in_fence and (bool(self._line) or (part == "[" and not self._is_fresh))
                 self._has_text = True
-                return match.start(), loose
+                return match.start(), self._place(is_array=part == "[")
             self._note(part)
-        return len(text), False
+        return len(text), Place.ALONE
+
+    def _place(self, *, is_array: bool) -> Place:
+        begins_line = not self._line
+        if self._line in _FENCES or (begins_line and (self._is_fresh or not is_array)):
+            return Place.ALONE
+        if is_array and (begins_line or self._is_after_colon):
+            return Place.LIKELY
+        return Place.PROSE
 
     def _note(self, part: str) -> None:
         """Keep what is to be known of the line: whether it is blank, or begins a code fence."""
@@ -156,7 +164,11 @@ class JsonDocument(Generic[S]):
             if self._line:
                 self._is_fresh = self._line in _FENCES
             self._line = ""
-        elif len(self._line) < len(_FENCES[0]):
+            self._is_after_colon = False
+            return
+        if words := part.rstrip(_BLANK):
+            self._is_after_colon = words.endswith(":")
+        if len(self._line) < len(_FENCES[0]):
             begun = part if self._line else part.lstrip(_BLANK)
             self._line = (self._line + begun)[: len(_FENCES[0])]
             self._has_text = self._has_text or bool(begun)

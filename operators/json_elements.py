@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rxwizard.operators.growing import growing
 from rxwizard.operators.json_paths import ANY
-from rxwizard.operators.json_scanner import JsonScanner
+from rxwizard.operators.json_scanner import JsonScanner, Place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,11 +32,11 @@ class ElementScanner(JsonScanner):
 
     Args:
         path: The steps to an element, as `parse_path` gives them.
-        loose: As for `JsonScanner`.
+        place: As for `JsonScanner`.
     """
 
-    def __init__(self, path: Sequence[Step], *, loose: bool = False) -> None:
-        super().__init__(loose=loose, growing_strings=False)
+    def __init__(self, path: Sequence[Step], *, place: Place = Place.ALONE) -> None:
+        super().__init__(place=place, growing_strings=False)
         self.found: list[Any] = []
         self._path = path
         # One for the ground, which is above all.

@@ -9,6 +9,7 @@ no recursion.
 from __future__ import annotations
 
 import re
+from enum import Enum
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -56,6 +57,14 @@ class NotJsonError(ValueError):
         self.text = text
 
 
+class Place(Enum):
+    """Where a document stands, and so what may be one."""
+
+    ALONE = "alone"  #: it begins the text or a code fence: whatever is JSON
+    LIKELY = "likely"  #: an array that begins a line or follows a colon: not ``[1]``, nor ``[]``
+    PROSE = "prose"  #: in a line of words: nor an array that begins with a number or a word
+
+
 class JsonScanner:
     """Read one object or array.
 
@@ -70,20 +79,24 @@ class JsonScanner:
 
     Args:
         max_depth: Levels of nesting it takes.
-        loose: Whether it stands in prose, where ``[1]`` is a note and ``{}`` means nothing: then
-            an array begins with an object, an array or a string, and is not empty.
+        place: Where it stands; see `Place`.
         growing_strings: Whether a string counts while it is read.
     """
 
     def __init__(
-        self, max_depth: int = MAX_DEPTH, *, loose: bool = False, growing_strings: bool = True
+        self,
+        max_depth: int = MAX_DEPTH,
+        *,
+        place: Place = Place.ALONE,
+        growing_strings: bool = True,
     ) -> None:
         self.whole = self.certain = self.changed = False
         self.value: Any = None
         self.first_quote = -1
         self.taken = self.mark = 0
         self._max_depth = max_depth
-        self._loose = loose
+        self._place = place
+        self._began_with_scalar = False
         self._growing_strings = growing_strings
         # The ground, on which the root stands as its only element.
         self._open = self._root = Open(None, is_array=True)
@@ -142,8 +155,10 @@ class JsonScanner:
             self._begin_text(reads_key=False)
             return at + 1
         if first in _SCALAR_STARTS:
-            if self._loose and not self.certain:
-                raise self._flaw("a number or a word in brackets is prose", at)
+            if not self.certain:
+                if self._place is Place.PROSE:
+                    raise self._flaw("a number or a word in brackets is prose", at)
+                self._began_with_scalar = True
             self._step = JsonScanner._read_scalar
             return self._read_scalar(text, at)
         if first in "{[":
@@ -189,6 +204,8 @@ class JsonScanner:
             self._step = JsonScanner._value
             return at + 1
         if first == "]":
+            if self._began_with_scalar and not self.certain and self._place is not Place.ALONE:
+                raise self._flaw("one number or word in brackets is prose", at)
             self.certain = True
             return self._leave(at)
         return self._space(text, at, "a comma or a closing bracket")
@@ -229,7 +246,7 @@ class JsonScanner:
         self.changed = True
 
     def _leave(self, at: int) -> int:
-        if self._loose and not self.certain:
+        if self._place is not Place.ALONE and not self.certain:
             raise self._flaw("empty brackets are prose", at)
         closed = self._open
         parent = closed.parent

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from reactivex import Observable, abc
 from reactivex.scheduler import TimeoutScheduler
 
 from rxwizard.demand import LoopScheduler
 from rxwizard.demand.gate import running_loop
+from rxwizard.errors import ConfigError
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -134,6 +135,19 @@ def choose(project: Callable[[A], B | None]) -> Operator[A, B]:
         return Observable(subscribe)
 
     return operator
+
+
+def check_count(operator: str, least: int = 1, **options: Any) -> None:
+    """Refuse what is no whole number, or below the least.
+
+    Raises:
+        ConfigError: One of them cannot work.
+    """
+    for name, value in options.items():
+        # True is a number to Python, and never meant as one.
+        if type(value) is not int or value < least:
+            message = f"{operator}: {name}={value!r} cannot work; it must be {least} or more"
+            raise ConfigError(message)
 
 
 def clock(scheduler: abc.SchedulerBase | None) -> abc.SchedulerBase:

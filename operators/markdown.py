@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from rxwizard.operators.blocks import block_ends
 from rxwizard.operators.cuts import after_line
-from rxwizard.operators.held import HeldText, buffered, check_at_least_one
+from rxwizard.operators.held import HeldText, buffered
+from rxwizard.operators.making import check_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +58,7 @@ def buffer_markdown(*, max_characters: int = _LONGEST_BLOCK) -> Operator[StreamC
         >>> reactivex.of(*text).pipe(ops.buffer_markdown(), rx.to_list()).run()
         ['# One\n', 'Two\n', '```\n\n```\n']
     """
-    check_at_least_one("buffer_markdown", max_characters=max_characters)
+    check_count("buffer_markdown", max_characters=max_characters)
     return buffered(lambda: HeldText(max_characters, block_ends, cut=after_line))
 
 
@@ -94,7 +95,7 @@ def buffer_code_blocks(*, max_characters: int = _LONGEST_BLOCK) -> Operator[Stre
         >>> reactivex.of(*text).pipe(ops.buffer_code_blocks(), rx.to_list()).run()
         ['So:\n', '```py\na\nb\n```\n', 'Or not.']
     """
-    check_at_least_one("buffer_code_blocks", max_characters=max_characters)
+    check_count("buffer_code_blocks", max_characters=max_characters)
     return buffered(lambda: HeldText(max_characters, _code_ends, cut=after_line))
 
 

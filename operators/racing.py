@@ -11,6 +11,8 @@ from reactivex.disposable import CompositeDisposable, SingleAssignmentDisposable
 from rxwizard.chunks import ChunkKind, StreamChunk, TokenUsage
 from rxwizard.errors import BufferOverflowError, ConfigError, FallbackError, WizardError
 from rxwizard.operators.making import clock
+from rxwizard.operators.taps import check_callable, told
+from rxwizard.operators.timing import check_over_zero
 from rxwizard.stream import Stream
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ def race(
             whatever a function of an item says is true.
         stagger: Seconds after which the next one begins, 0 or more; 0: all at once.
         on_decided: Called once, when the race is decided, with what became of each. It is logged,
-            too (logger ``rxwizard.operators.racing``, level INFO).
+            too (logger ``rxwizard.operators.racing``, level INFO). If it raises, that is logged.
 
     Raises:
         ConfigError: There is no stream, or an option cannot work.
@@ -86,9 +88,9 @@ def race(
     if not streams:
         message = "race needs a stream"
         raise ConfigError(message)
-    if not 0 <= stagger < float("inf"):
-        message = f"a stagger of {stagger} seconds cannot work; it must be 0 or more"
-        raise ConfigError(message)
+    if stagger != 0 or isinstance(stagger, bool):
+        check_over_zero("race", stagger=stagger)
+    check_callable("race", "on_decided", on_decided)
     wins = _winning(win)
 
     def subscribe(
@@ -100,7 +102,7 @@ def race(
 
 
 def _winning(win: str | Callable[[Any], bool]) -> Callable[[Any], bool]:
-    if not isinstance(win, str):
+    if callable(win):
         return win
     if win == "first_chunk":
         return lambda _item: True
@@ -253,7 +255,7 @@ class _Race(Generic[T]):
         contenders = tuple(runner.result(self._winner) for runner in self._runners)
         _log.info("race decided: %s", contenders)
         if self._on_decided is not None:
-            self._on_decided(contenders)
+            told("race", self._on_decided, contenders)
 
 
 def _as_ours(error: Exception) -> WizardError:

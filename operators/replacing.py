@@ -22,6 +22,10 @@ def replaced_by(
     literal: bool,
 ) -> Callable[[str, int, int], str]:
     """Make what gives the replacement of a match that begins and ends here in a text."""
+    given: object = replacement
+    if not (isinstance(given, str) or callable(given)):
+        message = f"replace: {replacement!r} is neither a string nor a function of the match"
+        raise ConfigError(message)
     if isinstance(replacement, str) and (literal or "\\" not in replacement):
         return lambda _text, _begin, _end: replacement
     compiled = compile_pattern(pattern, literal=literal)
@@ -40,7 +44,11 @@ def replaced_by(
             if match is not None and match.end() == end:
                 if isinstance(replacement, str):
                     return match.expand(replacement)
-                return replacement(match)
+                words: object = replacement(match)
+                if not isinstance(words, str):
+                    message = f"replace: the function gave {words!r}, which is no string"
+                    raise TypeError(message)
+                return words
         return text[begin:end]
 
     return replaced

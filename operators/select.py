@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rxwizard.chunks import ChunkKind, StreamChunk, TokenUsage, ToolCall, altered
-from rxwizard.errors import ConfigError
 from rxwizard.fold import ToolCallBuilder
-from rxwizard.operators.making import Operator, Steps, choose, lift
+from rxwizard.operators.making import Operator, Steps, check_count, choose, lift
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -221,9 +220,7 @@ def choice(index: int) -> Operator[StreamChunk, StreamChunk]:
         >>> reactivex.of(*answers).pipe(ops.choice(1), ops.text()).run()
         'Ciao'
     """
-    if index < 0:
-        message = f"there is no choice {index}: they are counted from 0"
-        raise ConfigError(message)
+    check_count("choice", 0, index=index)
 
     def begin() -> Steps[StreamChunk, StreamChunk]:
         seq = -1

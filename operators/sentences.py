@@ -8,7 +8,8 @@ import re
 from typing import TYPE_CHECKING
 
 from rxwizard.operators.cuts import after_space
-from rxwizard.operators.held import buffered, check_at_least_one
+from rxwizard.operators.held import buffered
+from rxwizard.operators.making import check_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +93,7 @@ def buffer_sentences(max_characters: int = MAX_CHARACTERS) -> Operator[StreamChu
         >>> reactivex.of(*text).pipe(ops.buffer_sentences(), rx.to_list()).run()
         ['It is 3.14. ', 'Dr. No knows.']
     """
-    check_at_least_one("buffer_sentences", max_characters=max_characters)
+    check_count("buffer_sentences", max_characters=max_characters)
     return buffered(lambda: _Sentences(max_characters))
 
 

@@ -21,7 +21,7 @@ from rxwizard.errors import ConfigError, StructureError
 from rxwizard.operators.json_document import MAX_CHARACTERS, JsonDocument
 from rxwizard.operators.json_elements import ElementScanner
 from rxwizard.operators.json_paths import parse_path
-from rxwizard.operators.json_scanner import JsonScanner
+from rxwizard.operators.json_scanner import JsonScanner, Place
 from rxwizard.operators.making import Operator, Steps, lift
 from rxwizard.operators.model_shapes import ModelShape, model_shape
 from rxwizard.operators.structuring import (
@@ -235,8 +235,8 @@ def json_items(
     _check_characters(max_characters)
     _check_function(on_invalid)
 
-    def scanner(loose: bool) -> ElementScanner:
-        return ElementScanner(steps, loose=loose)
+    def scanner(place: Place) -> ElementScanner:
+        return ElementScanner(steps, place=place)
 
     def elements() -> WholeElements:
         return WholeElements(JsonDocument(scanner, max_characters), adapter, on_invalid)
@@ -304,8 +304,8 @@ def _documents(strings: str, max_characters: int) -> Callable[[], JsonDocument[J
         raise ConfigError(message)
     _check_characters(max_characters)
 
-    def scanner(loose: bool) -> JsonScanner:
-        return JsonScanner(loose=loose, growing_strings=strings == "growing")
+    def scanner(place: Place) -> JsonScanner:
+        return JsonScanner(place=place, growing_strings=strings == "growing")
 
     def document() -> JsonDocument[JsonScanner]:
         return JsonDocument(scanner, max_characters)

@@ -9,9 +9,8 @@ from reactivex.disposable import CompositeDisposable
 
 from rxwizard.chunks import ChunkKind, StreamChunk
 from rxwizard.operators.graphemes import Unit, divider, last_cluster
-from rxwizard.operators.held import check_at_least_one
 from rxwizard.operators.intervals import Joined, Newest, spaced
-from rxwizard.operators.making import Operator
+from rxwizard.operators.making import Operator, check_count
 from rxwizard.operators.pacing import Pace, Pacer
 from rxwizard.operators.timing import check_over_zero
 
@@ -60,7 +59,7 @@ def coalesce(seconds: float, *, max_characters: int = MAX_CHARACTERS) -> Operato
         ['Hel', 'lo world']
     """
     check_over_zero("coalesce", seconds=seconds)
-    check_at_least_one("coalesce", max_characters=max_characters)
+    check_count("coalesce", max_characters=max_characters)
     return spaced(seconds, lambda give: Joined(give, max_characters))
 
 
@@ -148,7 +147,7 @@ def pace(
         ['Hello', ' world']
     """
     check_over_zero("pace", per_second=per_second, max_lag=max_lag)
-    check_at_least_one("pace", max_characters=max_characters)
+    check_count("pace", max_characters=max_characters)
     divide, last = divider("pace", unit), last_cluster("pace")
     return _paced(Pace(divide, last, per_second, max_lag, max_characters))
 
@@ -185,7 +184,7 @@ def smooth(
         'Hello world'
     """
     check_over_zero("smooth", max_lag=max_lag)
-    check_at_least_one("smooth", max_characters=max_characters)
+    check_count("smooth", max_characters=max_characters)
     divide, last = divider("smooth", unit), last_cluster("smooth")
     return _paced(Pace(divide, last, 0, max_lag, max_characters))
 

@@ -138,6 +138,7 @@ def check_over_zero(operator: str, **options: float) -> None:
     """
     for name, value in options.items():
         # True is a number to Python, and never meant as one.
-        if isinstance(value, bool) or not 0 < value < math.inf:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not 0 < value < math.inf:
             message = f"{operator}: {name}={value!r} cannot work; it must be over 0, and finite"
             raise ConfigError(message)

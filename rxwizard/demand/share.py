@@ -35,7 +35,7 @@ def sharing(
     if stall_timeout == inf:
         stall = None
     kept, forgets = (MAX_REPLAY, False) if replay == "all" else (replay, True)
-    if isinstance(kept, str) or kept < 0:
+    if isinstance(kept, bool) or not isinstance(kept, int) or kept < 0:
         message = f'share: a replay of {kept!r} cannot work; it must be 0 or more, or "all"'
         raise ConfigError(message)
 

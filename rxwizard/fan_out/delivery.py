@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from rxwizard.errors import SinkDeadlineError
+from reactivex import Observable
+
+from rxwizard.errors import ConfigError, SinkDeadlineError
 from rxwizard.fan_out.report import SinkReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from reactivex import Observable
 
     from rxwizard.fan_out.branch import Branch
 
@@ -61,8 +61,16 @@ class Delivery:
         self._task: asyncio.Task[None] | None = None
 
     def attach(self, source: Observable[Any]) -> None:
-        """Subscribe to the source, by the branch's own operators."""
-        self._reader.attach(source.pipe(*self._operators))
+        """Subscribe to the source, by the branch's own operators.
+
+        Raises:
+            ConfigError: They give no Observable.
+        """
+        made: object = source.pipe(*self._operators) if self._operators else source
+        if not isinstance(made, Observable):
+            message = f"{self.name}: what follows the sink must be operators; they gave {made!r}"
+            raise ConfigError(message)
+        self._reader.attach(made)
 
     def start(self) -> None:
         """Begin to deliver."""
@@ -112,12 +120,19 @@ class Delivery:
                 self.error = error
             else:
                 self._fail(error)
-        finally:
-            self._is_closing = True
-            self._clock.stop()
-            self._reader.cancel()
-            self.error = self.error or self._stopped_by
-            await self._close()
+        except BaseException as error:
+            # SystemExit ends the loop with it, but not before the sink knows that this is no end.
+            self._fail(error)
+            await self._end()
+            raise
+        await self._end()
+
+    async def _end(self) -> None:
+        self._is_closing = True
+        self._clock.stop()
+        self._reader.cancel()
+        self.error = self.error or self._stopped_by
+        await self._close()
 
     async def _deliver(self) -> None:
         ring, write, clock = self._reader.ring, self._sink.write, self._clock

@@ -45,7 +45,8 @@ async def fan_out(
     Each sink has a queue and a policy of its own (`lossless`, `live`, `latest`, or `branch` for
     others; without one it is lossless). A slow lossless sink slows the source, and so all; a lossy
     one slows nobody. One that raises, or takes longer than its deadline, is closed and reported,
-    and the others go on.
+    and the others go on. (A function that blocks the event loop blocks all of them, and no deadline
+    can end it.)
 
     Each sink's `close` is called exactly once: with None after the stream's completion, else with
     what ended it, after what still waits has been written. Cancelling cancels the stream and what
@@ -63,11 +64,11 @@ async def fan_out(
 
     Raises:
         WizardError: The stream failed; `report` is what would have been returned, `partial` what
-            had arrived. An error that is none of ours is raised as it is.
+            had arrived. An error that is none of ours is raised as it is, with a note of it.
         SinkError: A required sink failed, or all did; its own error is `__cause__`.
         ConfigError: There is no sink, or one of them is none; nothing is sent then.
     """
-    branches = await _branches(sinks, close_deadline)
+    branches = await _branches(stream, sinks, when_all_fail, close_deadline)
     fan = _Fan(stream, branches, drains=when_all_fail == "drain", close_deadline=close_deadline)
     return await fan.run()
 
@@ -100,9 +101,10 @@ class _Fan:
         loop = asyncio.get_running_loop()
         shared = Observable(self._subscribe)
         for delivery in self._deliveries:
-            delivery.attach(shared)
             delivery.start()
         try:
+            for delivery in self._deliveries:
+                delivery.attach(shared)
             # Only now, so that all of them get all of it, also from a source that pushes at once.
             self._hub.connect(LoopScheduler(loop))
             await self._all_over()
@@ -177,14 +179,18 @@ class _Fan:
             return report
         if isinstance(error, WizardError):
             error.report = report
+        else:
+            error.add_note(f"what the sinks had got: {report!r}")
         raise error
 
 
-async def _branches(sinks: Mapping[str, Any], close_deadline: float) -> dict[str, Branch]:
+async def _branches(
+    stream: object, sinks: Mapping[str, Any], when_all_fail: str, close_deadline: float
+) -> dict[str, Branch]:
     """Make branches of what was named as sinks.
 
     Raises:
-        ConfigError: One of them is none. The others are closed.
+        ConfigError: One of them is none, or something else cannot work. The others are closed.
     """
     made: dict[str, Branch] = {}
     try:
@@ -195,16 +201,27 @@ async def _branches(sinks: Mapping[str, Any], close_deadline: float) -> dict[str
             message = f"a close_deadline of {close_deadline} cannot work; it must be over 0 seconds"
             raise ConfigError(message)
         for name, sink in sinks.items():
-            made[name] = sink if isinstance(sink, Branch) else lossless(sink)
+            branch = sink if isinstance(sink, Branch) else lossless(sink)
+            if any(branch.sink is other.sink for other in made.values()):
+                message = f"{name} is a sink that has another name already; each is closed once"
+                raise ConfigError(message)
+            made[name] = branch
+        if not isinstance(stream, Observable):
+            message = f"fan_out sends an Observable, such as a Stream; {stream!r} is none"
+            raise ConfigError(message)
+        if when_all_fail not in ("raise", "drain"):
+            message = f"when_all_fail cannot be {when_all_fail!r}; it is one of: raise, drain"
+            raise ConfigError(message)
     except ConfigError as error:
         for branch in made.values():
-            await _close(branch.sink, error)
+            await _close(branch.sink, error, close_deadline)
         raise
     return made
 
 
-async def _close(sink: Sink[Any], error: ConfigError) -> None:
+async def _close(sink: Sink[Any], error: ConfigError, seconds: float) -> None:
     try:
-        await sink.close(error)
+        async with asyncio.timeout(max(0, seconds)):
+            await sink.close(error)
     except Exception as also:
         error.add_note(f"and a sink failed to close: {also!r}")

@@ -30,6 +30,13 @@ def checked_path(path: AnyPath, *, needs_parent: bool = False) -> Path:
     if not text or "\0" in text:
         raise ConfigError(f"{text!r} is not the path of a file")
     full = Path(os.path.abspath(text))
+    try:
+        return _checked(full, needs_parent)
+    except OSError as error:  # a name that is too long, a device that does not answer
+        raise ConfigError(f"{full} cannot be used: {error.strerror or error}") from error
+
+
+def _checked(full: Path, needs_parent: bool) -> Path:
     parent = full.parent
     if full.is_dir():
         raise ConfigError(f"{full} is a directory: name a file in it")

@@ -44,8 +44,17 @@ def as_sink(target: Any) -> Sink[Any]:
     Raises:
         ConfigError: It is none of these.
     """
+    if isinstance(target, type):
+        message = f"{target.__name__} is a class: make a sink of it, as in {target.__name__}(...)"
+        raise ConfigError(message)
     if is_sink(target):
         return target
+    if _is_nearly_one(target):
+        kind = type(target).__name__
+        message = (
+            f"a sink has `async write(item)` and `async close(error)`, and {kind} has not both"
+        )
+        raise ConfigError(message)
     if _is_console(target):
         from rxwizard.sinks.terminal import Terminal
 
@@ -69,6 +78,15 @@ def is_sink(target: object) -> TypeGuard[Sink[Any]]:
     """Tell whether it has the two methods, asynchronous ones."""
     write, close = getattr(target, "write", None), getattr(target, "close", None)
     return inspect.iscoroutinefunction(write) and inspect.iscoroutinefunction(close)
+
+
+def _is_nearly_one(target: object) -> bool:
+    """Tell whether one of its methods is asynchronous: it would not be called as it is meant."""
+    methods = (getattr(target, "write", None), getattr(target, "close", None))
+    return any(
+        inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method)
+        for method in methods
+    )
 
 
 def _is_console(target: object) -> bool:

@@ -484,3 +484,87 @@ def test_bad_options_are_refused_when_the_branch_is_made(
 async def test_a_close_deadline_that_cannot_work_is_refused() -> None:
     with pytest.raises(ConfigError, match="close_deadline"):
         await fan_out(Numbers(3), close_deadline=0, sink=Notes())
+
+
+async def test_operators_that_are_none_are_refused_and_the_sinks_are_closed() -> None:
+    source, good, bad = Numbers(3), Notes(), Notes()
+    with pytest.raises(ConfigError, match="bad: what follows the sink must be operators"):
+        await fan_out(source, good=good, bad=branch(bad, lambda _: None))
+
+    assert source.opened == 0
+    assert [len(sink.closed_with) for sink in (good, bad)] == [1, 1]
+    assert all(isinstance(sink.closed_with[0], ConfigError) for sink in (good, bad))
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+def test_a_sink_that_ends_the_program_is_not_told_that_all_is_well() -> None:
+    bad, good = Notes(fails_at=2, error=SystemExit(3)), Notes()
+    with pytest.raises(SystemExit):
+        asyncio.run(fan_out(Numbers(), bad=bad, good=good))
+
+    assert [type(error) for error in bad.closed_with] == [SystemExit]
+    assert [type(error) for error in good.closed_with] == [asyncio.CancelledError]
+
+
+async def test_one_sink_has_one_name() -> None:
+    sink = Notes()
+    with pytest.raises(ConfigError, match="b is a sink that has another name already"):
+        await fan_out(Numbers(3), a=sink, b=sink)
+
+    assert len(sink.closed_with) == 1
+
+
+async def test_what_is_no_stream_is_refused() -> None:
+    sink = Notes()
+    with pytest.raises(ConfigError, match="sends an Observable"):
+        await fan_out([1, 2], sink=sink)  # type: ignore[arg-type]
+
+    assert len(sink.closed_with) == 1
+
+
+async def test_an_unknown_choice_for_when_all_fail_is_refused() -> None:
+    with pytest.raises(ConfigError, match="raise, drain"):
+        await fan_out(Numbers(3), sink=Notes(), when_all_fail="ignore")  # type: ignore[arg-type]
+
+
+def test_refusing_does_not_wait_for_a_sink_that_does_not_close() -> None:
+    async def run() -> float:
+        with pytest.raises(ConfigError):
+            await fan_out(Numbers(3), close_deadline=2, sink=Stuck(closes=False), other=42)
+        return asyncio.get_running_loop().time()
+
+    assert run_in_virtual_time(run()) == 2
+
+
+async def test_an_error_that_is_none_of_ours_has_the_report_as_a_note() -> None:
+    with pytest.raises(OSError, match="reset") as caught:
+        await fan_out(Numbers(3, fails=1), sink=Notes())
+
+    assert "delivered=3" in caught.value.__notes__[0]
+
+
+class WritesAsItLikes:
+    def write(self, item: object) -> None:
+        raise AssertionError
+
+    async def close(self, error: BaseException | None = None) -> None:
+        raise AssertionError
+
+
+class Yields:
+    async def write(self, item: object) -> Any:
+        yield item
+
+    async def close(self, error: BaseException | None = None) -> None:
+        raise AssertionError
+
+
+@pytest.mark.parametrize("near", [WritesAsItLikes(), Yields()], ids=["sync write", "generator"])
+def test_what_is_nearly_a_sink_is_refused(near: object) -> None:
+    with pytest.raises(ConfigError, match="has not both"):
+        lossless(near)
+
+
+def test_a_class_is_no_sink() -> None:
+    with pytest.raises(ConfigError, match=r"Notes is a class: make a sink of it"):
+        lossless(Notes)

@@ -12,14 +12,14 @@ from kit import pieces
 
 from rxwizard import StructureError
 from rxwizard.operators.json_document import JsonDocument
-from rxwizard.operators.json_scanner import JsonScanner
+from rxwizard.operators.json_scanner import JsonScanner, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def make(loose: bool) -> JsonScanner:
-    return JsonScanner(loose=loose)
+def make(place: Place) -> JsonScanner:
+    return JsonScanner(place=place)
 
 
 def read(document: JsonDocument[JsonScanner], parts: Iterable[str]) -> None:
@@ -199,3 +199,21 @@ def test_the_search_is_linear_whatever_the_text(unit: str, size: int) -> None:
     small = min(cpu_seconds(2_000) for _ in range(3))
 
     assert min(cpu_seconds(16_000) for _ in range(2)) < 20 * small + 0.02
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('Here: [1, {"a": 2}, 3]', [1, {"a": 2}, 3]),
+        ("Here are the primes:\n[2, 3, 5]", [2, 3, 5]),
+        ("Scores: [[1,2],[3,4]]", [[1, 2], [3, 4]]),
+        ("Answer:\n\n[\n 1,\n 2\n]", [1, 2]),
+        ('Rows: [null, {"id":1}]', [None, {"id": 1}]),
+        ('in the range [0, 1], so {"a": 1}', {"a": 1}),
+        ('see\n[1] Smith\n{"a": 1}', {"a": 1}),
+        ('note [1]: {"c": 3}', {"c": 3}),
+        ('none: [] but {"b": 2}', {"b": 2}),
+    ],
+)
+def test_an_array_of_numbers_counts_where_a_list_is_announced(text: str, value: object) -> None:
+    assert found(text) == value

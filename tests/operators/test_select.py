@@ -181,9 +181,10 @@ def test_choice_gives_valid_chunks() -> None:
         assert StreamChunk.model_validate(chunk.model_dump()) == chunk
 
 
-def test_choice_below_0_is_refused() -> None:
-    with pytest.raises(ConfigError, match="no choice -1"):
-        ops.choice(-1)
+@pytest.mark.parametrize("index", [-1, 1.5, True, float("nan")])
+def test_choice_that_is_no_whole_number_from_0_is_refused(index: Any) -> None:
+    with pytest.raises(ConfigError, match="0 or more"):
+        ops.choice(index)
 
 
 # -- tool_calls ------------------------------------------------------------------------------

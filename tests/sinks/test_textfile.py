@@ -359,3 +359,8 @@ def test_an_asynchronous_write_is_refused_before_it_loses_anything() -> None:
 
     with pytest.raises(ConfigError, match="Asynchronous is asynchronous"):
         TextWriter(Asynchronous())
+
+
+def test_a_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be used: File name too long"):
+        TextFile(tmp_path / ("x" * 300))
