@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import reactivex
 from reactivex import Observable, abc
 from reactivex import operators as rx
 
-from rxwizard.chunks import ChunkKind, StreamChunk, TokenUsage, altered
+from rxwizard.chunks import StreamChunk
 from rxwizard.demand.sources import from_async_iterable, from_iterable
 from rxwizard.errors import ConfigError
 from rxwizard.operators.flow import map_async
+from rxwizard.operators.joining import JoinedAnswers
 from rxwizard.operators.making import Steps, check_count, lift
 from rxwizard.operators.taps import check_callable, told
 from rxwizard.stream import Stream
@@ -102,8 +103,10 @@ def concat_streams(*streams: Observable[StreamChunk]) -> Stream[StreamChunk]:
         [concat_streams(x, y)]
         -s-a-u---b-F|
 
-    Emits chunks. Nothing is held back: completion is that of the last one, an error of one ends the
-    whole at once, after what came before, and disposing closes the one that runs.
+    Emits chunks. Nothing is held back: completion is that of the last one; an error of one ends the
+    whole at once, and its `partial` is all that had arrived. Where one begins anew (a retry, a
+    retraction), the whole does, in a newer epoch, with what the ones before it have said: that is
+    kept for it. Disposing closes the one that runs.
 
     Args:
         streams: The streams, one or more.
@@ -119,61 +122,20 @@ def concat_streams(*streams: Observable[StreamChunk]) -> Stream[StreamChunk]:
     if not streams:
         message = "concat_streams needs a stream"
         raise ConfigError(message)
-    last = len(streams) - 1
-    marked = [_marked(stream, is_last=place == last) for place, stream in enumerate(streams)]
+    placed = [_placed(stream, place) for place, stream in enumerate(streams)]
 
-    def begin() -> Steps[tuple[StreamChunk, bool], StreamChunk]:
-        seq = 0
-        has_begun = False
-        spent: TokenUsage | None = None
-        running: TokenUsage | None = None
+    def begin() -> Steps[tuple[StreamChunk, int], StreamChunk]:
+        joined = JoinedAnswers(len(streams))
+        return Steps(joined.take, tell_of=joined.tell_of)
 
-        def join(pair: tuple[StreamChunk, bool]) -> Iterable[StreamChunk]:
-            nonlocal seq, has_begun, spent, running
-            chunk, is_last = pair
-            if chunk.kind is ChunkKind.START and has_begun:
-                return ()
-            has_begun = True
-            changes: dict[str, Any] = {}
-            if chunk.usage is not None:
-                running = chunk.usage
-                changes["usage"] = running if spent is None else spent + running
-            if chunk.is_final and not is_last:
-                spent, running = _sum(spent, running), None
-                changes |= _NOT_FINAL
-            elif chunk.is_final and chunk.usage is None and spent is not None:
-                changes["usage"] = _sum(spent, running)
-            joined = altered(chunk, seq=seq, **changes) if changes or chunk.seq != seq else chunk
-            seq += 1
-            return (joined,)
-
-        return Steps(join)
-
-    return Stream.of(reactivex.concat(*marked).pipe(lift(begin)))
+    return Stream.of(reactivex.concat(*placed).pipe(lift(begin)))
 
 
-def _marked(
-    stream: Observable[StreamChunk], *, is_last: bool
-) -> Observable[tuple[StreamChunk, bool]]:
-    def mark(chunk: StreamChunk) -> tuple[StreamChunk, bool]:
-        return chunk, is_last
+def _placed(stream: Observable[StreamChunk], place: int) -> Observable[tuple[StreamChunk, int]]:
+    def at_place(chunk: StreamChunk) -> tuple[StreamChunk, int]:
+        return chunk, place
 
-    return stream.pipe(rx.map(mark))
-
-
-_NOT_FINAL = {
-    "kind": ChunkKind.USAGE,
-    "is_final": False,
-    "complete": None,
-    "finish_reason": None,
-    "raw_finish_reason": None,
-}
-
-
-def _sum(first: TokenUsage | None, second: TokenUsage | None) -> TokenUsage | None:
-    if first is None or second is None:
-        return first or second
-    return first + second
+    return stream.pipe(rx.map(at_place))
 
 
 class Asked(Protocol[P_contra]):

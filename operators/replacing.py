@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rxwizard.errors import ConfigError, FallbackError, WizardError
 from rxwizard.operators.expressions import compile_pattern
@@ -44,7 +44,7 @@ def replaced_by(
             if match is not None and match.end() == end:
                 if isinstance(replacement, str):
                     return match.expand(replacement)
-                words: object = replacement(match)
+                words: Any = replacement(match)
                 if not isinstance(words, str):
                     message = f"replace: the function gave {words!r}, which is no string"
                     raise TypeError(message)

@@ -130,7 +130,7 @@ class PauseWatch(Gate):
             self.seconds += self._now() - since
 
 
-def check_over_zero(operator: str, **options: float) -> None:
+def check_over_zero(operator: str, **options: Any) -> None:
     """Refuse options that are no finite numbers over 0.
 
     Raises:

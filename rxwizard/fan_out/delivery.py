@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from reactivex import Observable
 
@@ -66,8 +66,8 @@ class Delivery:
         Raises:
             ConfigError: They give no Observable.
         """
-        made: object = source.pipe(*self._operators) if self._operators else source
-        if not isinstance(made, Observable):
+        made: Any = source.pipe(*self._operators)
+        if not isinstance(cast("object", made), Observable):
             message = f"{self.name}: what follows the sink must be operators; they gave {made!r}"
             raise ConfigError(message)
         self._reader.attach(made)

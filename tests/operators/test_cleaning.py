@@ -628,3 +628,23 @@ def test_all_of_them_compose() -> None:
 
     assert "".join(chunk.text for chunk in chunks) == "dogs _"
     assert "".join(chunk.reasoning for chunk in chunks) == "_"
+
+
+@pytest.mark.parametrize("mask", [None, 5])
+def test_redact_refuses_a_mask_that_is_none(mask: object) -> None:
+    with pytest.raises(ConfigError, match="mask must be a string"):
+        ops.redact("secret", mask=mask)  # type: ignore[arg-type]
+
+
+def test_replace_refuses_a_replacement_that_is_none() -> None:
+    with pytest.raises(ConfigError, match="neither a string nor a function"):
+        ops.replace("a", None)  # type: ignore[arg-type]
+
+
+def test_replace_by_a_function_that_gives_no_string_is_an_error() -> None:
+    errors: list[Exception] = []
+    rx.of("a b").pipe(ops.replace("a", lambda _: None)).subscribe(  # type: ignore[arg-type,return-value]
+        on_error=errors.append
+    )
+
+    assert "no string" in str(errors[0])

@@ -348,3 +348,55 @@ async def test_map_prompts_of_none_completes() -> None:
 def test_streams_come_out() -> None:
     assert isinstance(ops.concat_streams(reactivex.never()), Stream)
     assert isinstance(ops.merge_streams({"a": reactivex.never()}), Stream)
+
+
+def retracting(*words: str) -> list[StreamChunk]:
+    """An answer that takes back its first word."""
+    first, *others = words
+    chunks = [
+        StreamChunk(kind=ChunkKind.START),
+        StreamChunk(text=first),
+        StreamChunk(kind=ChunkKind.RETRACT),
+        *(StreamChunk(text=word, epoch=1) for word in others),
+        StreamChunk(kind=ChunkKind.FINAL, is_final=True, complete=True, epoch=1),
+    ]
+    return [chunk.model_copy(update={"seq": seq}) for seq, chunk in enumerate(chunks)]
+
+
+def retried(*words: str) -> list[StreamChunk]:
+    """An answer whose first word was lost with its connection, as RxPY's `retry` gives it."""
+    first, *others = words
+    return [StreamChunk(kind=ChunkKind.START), StreamChunk(text=first), *answer(*others)]
+
+
+@pytest.mark.parametrize("anew", [retracting, retried])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_concat_streams_begins_anew_with_what_came_before(anew: Any, place: int) -> None:
+    answers = [answer("one "), answer("two "), answer("three ")]
+    answers[place] = anew("lost ", f"{place}a ", f"{place}b ")
+    expected = ["one ", "two ", "three "]
+    expected[place] = f"{place}a {place}b "
+    chunks = concatenated(*answers)
+
+    assert ResponseBuilder().add_all(chunks).build().text == "".join(expected)
+    assert [chunk.seq for chunk in chunks] == list(range(len(chunks)))
+    epochs = [chunk.epoch for chunk in chunks]
+    assert epochs == sorted(epochs)
+    assert [chunk.is_final for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
+    grown: list[str] = []
+    ops.concat_streams(*map(reactivex.from_iterable, answers)).pipe(
+        ops.accumulate_text()
+    ).subscribe(grown.append)
+    assert grown[-1] == "".join(expected)
+
+
+def test_concat_streams_that_fails_carries_all_that_had_arrived() -> None:
+    half = reactivex.concat(
+        reactivex.from_iterable(answer("two ")[:-1]), reactivex.throw(StreamInterruptedError("cut"))
+    )
+    errors: list[Any] = []
+    stream = ops.concat_streams(reactivex.from_iterable(answer("one ")), half)
+    stream.subscribe(on_error=errors.append)
+
+    assert errors[0].partial.text == "one two "
+    assert errors[0].partial.complete is False
