@@ -6,7 +6,7 @@ Sentences are in `sentences`, Markdown in `markdown`.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from reactivex import Observable
 from reactivex.disposable import CompositeDisposable
@@ -14,7 +14,7 @@ from reactivex.disposable import CompositeDisposable
 from rxwizard.errors import ConfigError
 from rxwizard.operators.cuts import anywhere
 from rxwizard.operators.held import HeldText, buffered
-from rxwizard.operators.making import Operator, Steps, check_count, clock, lift
+from rxwizard.operators.making import Gathering, Operator, Steps, check_count, clock, lift
 from rxwizard.operators.patterns import pattern_ends
 from rxwizard.operators.timing import Alarm, check_over_zero
 from rxwizard.operators.tokenizers import counting_with
@@ -44,7 +44,7 @@ _LONGEST_TOKENS = 100_000
 
 def buffer(
     *, count: int | None = None, characters: int | None = None, seconds: float | None = None
-) -> Operator[A, list[A]]:
+) -> Gathering:
     """Gather items of any kind into lists, by number, by size, by time: the first bound reached.
 
     Time counts from a list's first item, so no list is empty, and nothing ticks while nothing
@@ -77,13 +77,17 @@ def buffer(
     """
     bounds = {"count": count, "characters": characters}
     check_count("buffer", **{k: most for k, most in bounds.items() if most is not None})
+
+    def begin() -> Steps[Any, list[Any]]:
+        return _gathering(count, characters)
+
     if seconds is not None:
         check_over_zero("buffer", seconds=seconds)
-        return _timed(lambda: _gathering(count, characters), seconds)
+        return cast("Gathering", _timed(begin, seconds))
     if count is None and characters is None:
         message = "buffer needs a bound: count, characters or seconds"
         raise ConfigError(message)
-    return lift(lambda: _gathering(count, characters))
+    return cast("Gathering", lift(begin))
 
 
 def _gathering(count: int | None, characters: int | None) -> Steps[A, list[A]]:

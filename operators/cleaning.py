@@ -7,7 +7,7 @@ depend on how the answer was cut into pieces.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from rxwizard.chunks import ChunkKind
 from rxwizard.errors import ConfigError
@@ -25,10 +25,21 @@ from rxwizard.thinktags import CLOSE, OPEN, Part, ThinkTags
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from reactivex import Observable
+
     from rxwizard.chunks import StreamChunk
     from rxwizard.operators.making import Operator
 
 Words = TypeVar("Words", bound="StreamChunk | str")
+
+
+class Rewriting(Protocol):
+    """An operator that gives chunks for chunks, and strings for strings."""
+
+    def __call__(self, source: Observable[Words], /) -> Observable[Words]:
+        """Apply it to a source."""
+        ...
+
 
 _ONE_KIND = frozenset({ChunkKind.TEXT})
 
@@ -40,7 +51,7 @@ def replace(
     literal: bool = False,
     of: Of = "text",
     max_match: int = MAX_MATCH,
-) -> Operator[Words, Words]:
+) -> Rewriting:
     r"""Replace what matches a regular expression, as `re.sub` does with the whole text.
 
     Takes chunks, of which it replaces the words of each choice, or strings. Only what may still
@@ -88,7 +99,7 @@ def replace(
     check_count("replace", max_match=max_match)
     automaton = _automaton([pattern], literal=literal)
     replaced = replaced_by(pattern, replacement, literal=literal)
-    return rewriting(lambda: Matcher(automaton, replaced, max_match), of)
+    return cast("Rewriting", rewriting(lambda: Matcher(automaton, replaced, max_match), of))
 
 
 def redact(
@@ -98,7 +109,7 @@ def redact(
     literal: bool = False,
     of: Of = "both",
     max_match: int = MAX_MATCH,
-) -> Operator[Words, Words]:
+) -> Rewriting:
     r"""Mask what matches a regular expression, and let no character of it out, however it is cut.
 
     Like `replace`, with the same patterns, but safe where that has to pass things on:
@@ -141,7 +152,7 @@ def redact(
         ['My key is ', '[redacted], keep it.']
     """
     check_count("redact", max_match=max_match)
-    given: object = mask
+    given: Any = mask
     if not isinstance(given, str):
         message = f"redact: the mask must be a string, and {mask!r} is none"
         raise ConfigError(message)
@@ -155,10 +166,13 @@ def redact(
         one = matcher()
         return "".join(run.text for run in (*one.feed(text), *one.finish(whole=False)))
 
-    return rewriting(matcher, of, hide=lambda error: mask_partials(error, masked, of))
+    def hide(error: Exception) -> None:
+        mask_partials(error, masked, of)
+
+    return cast("Rewriting", rewriting(matcher, of, hide=hide))
 
 
-def strip_fences() -> Operator[Words, Words]:
+def strip_fences() -> Rewriting:
     r"""Take the fences off an answer that is one fenced block, as of JSON or code.
 
     That is a line that begins the answer with three or more backticks or tildes, whatever it says
@@ -186,7 +200,7 @@ def strip_fences() -> Operator[Words, Words]:
         >>> pieces.pipe(ops.strip_fences()).run()
         '{"a": 1}'
     """
-    return rewriting(Fences)
+    return cast("Rewriting", rewriting(Fences))
 
 
 def split_think_tags(

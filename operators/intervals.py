@@ -8,7 +8,7 @@ from reactivex import Observable
 from reactivex.disposable import CompositeDisposable
 
 from rxwizard.chunks import StreamChunk, altered
-from rxwizard.operators.making import Operator, clock
+from rxwizard.operators.making import PassThrough, clock
 from rxwizard.operators.runs import Run, joins
 from rxwizard.operators.timing import Alarm, fullness
 
@@ -40,7 +40,7 @@ class Held(Protocol):
         ...
 
 
-def spaced(seconds: float, make: Callable[[Callable[[Any], None]], Held]) -> Operator[A, A]:
+def spaced(seconds: float, make: Callable[[Callable[[Any], None]], Held]) -> PassThrough:
     """Pass an item, and hold what comes within so many seconds after it until they are over."""
 
     def operator(source: Observable[A]) -> Observable[A]:

@@ -11,7 +11,7 @@ from reactivex.disposable import CompositeDisposable
 from rxwizard.chunks import ChunkKind, StreamChunk
 from rxwizard.errors import ConfigError
 from rxwizard.operators.beats import Beats
-from rxwizard.operators.making import Operator, clock
+from rxwizard.operators.making import PassThrough, clock
 from rxwizard.operators.metrics import Meter, Outcome, StreamMetrics
 from rxwizard.operators.reports import LogLine, Progress, TerminalLine
 from rxwizard.operators.taps import LOGGER, Tap, check_callable, tapped, told
@@ -31,7 +31,7 @@ _HEARTBEAT = ChunkKind.HEARTBEAT
 
 def log(
     logger: logging.Logger | str = LOGGER, level: int = logging.DEBUG, *, label: str = ""
-) -> Operator[A, A]:
+) -> PassThrough:
     """Log each item, and how it ended; nothing is changed.
 
     Each item is one record at `level`, on one line: of a chunk its kind and whatever it has, of
@@ -89,7 +89,7 @@ def log(
     return tapped(begin)
 
 
-def tap_metrics(report: Callable[[StreamMetrics], object] | None = None) -> Operator[A, A]:
+def tap_metrics(report: Callable[[StreamMetrics], object] | None = None) -> PassThrough:
     """Measure the stream and report once, however it ends; nothing is changed.
 
     Time to the first chunk and token, gaps between tokens (median, 95th percentile, longest),
@@ -142,7 +142,7 @@ def _log_metrics(metrics: StreamMetrics) -> None:
     logging.getLogger(LOGGER).info("%s", metrics)
 
 
-def heartbeat(seconds: float, item: Callable[[], Any] | None = None) -> Operator[A, A]:
+def heartbeat(seconds: float, item: Callable[[], Any] | None = None) -> PassThrough:
     """Insert a sign of life when nothing has come for so many seconds, again and again.
 
     For proxies and browsers that hang up on silence, and displays that show that it still runs.
@@ -245,7 +245,7 @@ _ROUNDING = 1e-5
 
 def progress(
     report: Callable[[Progress], object] | None = None, *, seconds: float = 0.1
-) -> Operator[A, A]:
+) -> PassThrough:
     """Tell how far the stream is, now and then, and once when it has ended; nothing is changed.
 
     .. marble::

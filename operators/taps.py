@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from reactivex import abc
 
-    from rxwizard.operators.making import Operator
+    from rxwizard.operators.making import PassThrough
     from rxwizard.operators.metrics import Outcome
 
 A = TypeVar("A")
@@ -33,7 +33,7 @@ class Tap:
     end: Callable[[Outcome, Exception | None], object]
 
 
-def tapped(begin: Callable[[abc.SchedulerBase | None], Tap]) -> Operator[A, A]:
+def tapped(begin: Callable[[abc.SchedulerBase | None], Tap]) -> PassThrough:
     """Make an operator that changes nothing, of taps that `begin` makes for each subscription."""
 
     def operator(source: Observable[A]) -> Observable[A]:

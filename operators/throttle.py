@@ -10,7 +10,7 @@ from reactivex.disposable import CompositeDisposable
 from rxwizard.chunks import ChunkKind, StreamChunk
 from rxwizard.operators.graphemes import Unit, divider, last_cluster
 from rxwizard.operators.intervals import Joined, Newest, spaced
-from rxwizard.operators.making import Operator, check_count
+from rxwizard.operators.making import Operator, PassThrough, check_count
 from rxwizard.operators.pacing import Pace, Pacer
 from rxwizard.operators.timing import check_over_zero
 
@@ -26,7 +26,7 @@ MAX_CHARACTERS = 65_536
 _ANEW = {ChunkKind.START, ChunkKind.RETRACT}
 
 
-def coalesce(seconds: float, *, max_characters: int = MAX_CHARACTERS) -> Operator[A, A]:
+def coalesce(seconds: float, *, max_characters: int = MAX_CHARACTERS) -> PassThrough:
     """Give the same text in fewer, larger pieces: at most one in so many seconds; nothing is lost.
 
     Text that comes after a pause passes at once, so the first token is not delayed. What comes
@@ -63,7 +63,7 @@ def coalesce(seconds: float, *, max_characters: int = MAX_CHARACTERS) -> Operato
     return spaced(seconds, lambda give: Joined(give, max_characters))
 
 
-def throttle_latest(seconds: float) -> Operator[A, A]:
+def throttle_latest(seconds: float) -> PassThrough:
     """Give at most one item in so many seconds, the newest; those between are dropped.
 
     For snapshots, each of which says all that the one before did: those of `accumulate`,
