@@ -27,7 +27,7 @@ async def cpu_per_event(ways: Mapping[str, Way], rounds: int) -> dict[str, float
     return best
 
 
-async def below(bound: float, ratio: Callable[[], Awaitable[float]], attempts: int = 3) -> float:
+async def below(bound: float, ratio: Callable[[], Awaitable[float]], attempts: int = 5) -> float:
     """Measure a ratio until it is below `bound`, at most `attempts` times; give the best.
 
     A neighbour on the machine can spoil one measurement; it cannot make a slow path look fast.
