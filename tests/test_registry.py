@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 TESTS = Path(__file__).parent / "operators"
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 PUBLIC = {
     name: value
     for name, value in vars(operators).items()
@@ -65,6 +66,13 @@ def test_an_operator_is_tested_by_name(operator) -> None:
 
     assert f"ops.{operator.__name__}(" in tests
     assert f"def test_{operator.__name__}_" in tests
+
+
+@every_operator
+def test_an_operator_is_in_the_readmes_table(operator) -> None:
+    rows = [line for line in README.splitlines() if line.startswith("|")]
+
+    assert sum(f"| `{operator.__name__}()` |" in row for row in rows) == 1
 
 
 @pytest.mark.parametrize(

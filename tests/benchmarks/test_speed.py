@@ -8,17 +8,38 @@ from tests.benchmarks.measure import below
 pytestmark = pytest.mark.benchmark
 
 
+class Measured:
+    """The whole path, measured once for all who ask; who asks again gets a measurement anew."""
+
+    first: speed.WholePath | None = None
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    async def whole_path(self) -> speed.WholePath:
+        found = None if self._asked else Measured.first
+        self._asked = True
+        if found is None:
+            found = await speed.whole_path(5_000, rounds=5)
+            Measured.first = Measured.first or found
+        return found
+
+
 async def test_the_whole_path_costs_at_most_three_floors() -> None:
+    measured = Measured()
+
     async def floors() -> float:
-        return (await speed.whole_path(5_000, rounds=5)).floors
+        return (await measured.whole_path()).floors
 
     assert await below(3.0, floors) <= 3.0
 
 
 @pytest.mark.parametrize("body", ["openai", "anthropic"])
 async def test_each_body_costs_at_most_two_floors_above_its_own(body: str) -> None:
+    measured = Measured()
+
     async def above() -> float:
-        return (await speed.whole_path(5_000, rounds=5)).above_floor(body)
+        return (await measured.whole_path()).above_floor(body)
 
     assert await below(2.0, above) <= 2.0
 
