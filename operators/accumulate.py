@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rxwizard.chunks import ChunkKind, StreamChunk, WizardResponse
+from rxwizard.chunks import BEGINS_ANEW, ChunkKind, StreamChunk, WizardResponse
 from rxwizard.fold import ResponseBuilder
 from rxwizard.operators.making import Operator, Steps, lift
 from rxwizard.operators.snapshots import snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
-
-#: What makes an answer start anew: a retry of RxPY's is seen by its second start.
-_ANEW = {ChunkKind.START, ChunkKind.RETRACT}
 
 
 def accumulate_text() -> Operator[StreamChunk | str, str]:
@@ -47,7 +44,7 @@ def accumulate_text() -> Operator[StreamChunk | str, str]:
             nonlocal answer, epoch
             if isinstance(item, str):
                 return (answer.send(item),) if item else ()
-            if item.kind in _ANEW or item.epoch > epoch:
+            if item.kind in BEGINS_ANEW or item.epoch > epoch:
                 epoch = item.epoch
                 answer = _growing()
                 empty = next(answer)

@@ -227,13 +227,10 @@ def map_prompts(
             done += 1
             failed += answered.error is not None
             if progress is not None:
-                told("map_prompts", report, (done, failed))
+                told("map_prompts", lambda counts: progress(*counts), (done, failed))
             return (answered,)
 
         return Steps(counted)
-
-    def report(counts: tuple[int, int]) -> object:
-        return progress(*counts) if progress is not None else None
 
     def number(prompt: P, index: int) -> tuple[int, P]:
         return index, prompt

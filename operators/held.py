@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeAlias
 
-from rxwizard.chunks import ChunkKind, StreamChunk
+from rxwizard.chunks import BEGINS_ANEW, StreamChunk
 from rxwizard.operators.cuts import after_space
 from rxwizard.operators.making import Operator, Steps, lift
 
@@ -16,9 +16,6 @@ far, not on the parts. An empty part says that the text is over."""
 
 Cut: TypeAlias = Callable[[str, int], int]
 """Given a text and how many characters of it fit, it says how many to give out: 1 to that many."""
-
-#: What makes an answer start anew: a retry of RxPY's is seen by its second start.
-_ANEW = {ChunkKind.START, ChunkKind.RETRACT}
 
 
 class TextBuffer(Protocol):
@@ -45,7 +42,7 @@ def buffered(make: Callable[[], TextBuffer]) -> Operator[StreamChunk | str, str]
             nonlocal epoch
             if isinstance(item, str):
                 return take(item) if item else ()
-            if item.kind in _ANEW or item.epoch > epoch:
+            if item.kind in BEGINS_ANEW or item.epoch > epoch:
                 epoch = item.epoch
                 rest()
             return () if item.choice or not item.text else take(item.text)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from rxwizard.chunks import ChunkKind, ChunkSource, FinishReason, StreamChunk, TokenUsage
+from rxwizard.chunks import ANSWERING, ChunkKind, ChunkSource, FinishReason, StreamChunk, TokenUsage
 from rxwizard.operators.timing import PauseWatch
 from rxwizard.stream import weight_in_characters
 
@@ -22,7 +22,6 @@ Outcome: TypeAlias = Literal["completed", "failed", "disposed"]
 _TEXT = ChunkKind.TEXT
 _HEARTBEAT = ChunkKind.HEARTBEAT
 #: What counts as a token: the same as for `ResponseMetadata.time_to_first_token`.
-_TOKENS = {ChunkKind.TEXT, ChunkKind.REASONING, ChunkKind.TOOL_CALL, ChunkKind.REFUSAL}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,7 +208,7 @@ class Meter:
                 self._token(at)
         else:
             self._characters += weight_in_characters(item)
-            if kind in _TOKENS:
+            if kind in ANSWERING:
                 self._token(at)
         if item.usage is not None and item.usage.source == "reported":
             self._usage = item.usage

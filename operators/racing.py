@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from reactivex.disposable import CompositeDisposable, SingleAssignmentDisposable
 
-from rxwizard.chunks import ChunkKind, StreamChunk, TokenUsage
+from rxwizard.chunks import ANSWERING, StreamChunk, TokenUsage
 from rxwizard.errors import BufferOverflowError, ConfigError, FallbackError, WizardError
 from rxwizard.operators.making import clock
 from rxwizard.operators.taps import check_callable, told
@@ -26,8 +26,6 @@ _log = logging.getLogger(__name__)
 
 #: Items a contender may bring before one that wins: a start, usage, signs of life.
 MAX_HELD = 1024
-
-_ANSWERING = {ChunkKind.TEXT, ChunkKind.REASONING, ChunkKind.TOOL_CALL, ChunkKind.REFUSAL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +112,7 @@ def _winning(win: str | Callable[[Any], bool]) -> Callable[[Any], bool]:
 
 def _is_token(item: object) -> bool:
     """Tell whether an item is a part of the answer; what is no chunk always is."""
-    return not isinstance(item, StreamChunk) or item.kind in _ANSWERING
+    return not isinstance(item, StreamChunk) or item.kind in ANSWERING
 
 
 class _Runner(Generic[T]):

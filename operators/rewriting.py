@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from rxwizard.chunks import ChunkKind, FinishReason, StreamChunk, altered
+from rxwizard.chunks import BEGINS_ANEW, ChunkKind, FinishReason, StreamChunk, altered
 from rxwizard.errors import ConfigError
 from rxwizard.operators.making import Operator, Steps, lift
 from rxwizard.operators.waiting_line import Draft, Out, WaitingLine, without_words
@@ -29,7 +29,6 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     "both": ("reasoning", "text"),
 }
 
-_ANEW = {ChunkKind.START, ChunkKind.RETRACT}
 
 #: Where an answer ends so, there would have been more of it.
 _CUT = {
@@ -133,7 +132,7 @@ class _Answer:
         if self._seq is None:
             self._seq = chunk.seq
         given: list[Out] = []
-        if chunk.kind in _ANEW or chunk.epoch > self._epoch:
+        if chunk.kind in BEGINS_ANEW or chunk.epoch > self._epoch:
             given += self._begun_anew(chunk)
         line = self._lines.get(chunk.choice)
         if line is None:

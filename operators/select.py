@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rxwizard.chunks import ChunkKind, StreamChunk, TokenUsage, ToolCall, altered
+from rxwizard.chunks import BEGINS_ANEW, ChunkKind, StreamChunk, TokenUsage, ToolCall, altered
 from rxwizard.fold import ToolCallBuilder
 from rxwizard.operators.making import Operator, Steps, check_count, choose, lift
 
@@ -150,10 +150,6 @@ def tool_calls() -> Operator[StreamChunk, ToolCall]:
     return lift(begin)
 
 
-#: What makes an answer start anew: a retry of RxPY's is seen by its second start.
-_ANEW = {ChunkKind.START, ChunkKind.RETRACT}
-
-
 class _Calls:
     """The calls that are not complete yet."""
 
@@ -162,7 +158,7 @@ class _Calls:
         self._epoch = 0
 
     def take(self, chunk: StreamChunk) -> list[ToolCall]:
-        if chunk.epoch > self._epoch or chunk.kind in _ANEW:
+        if chunk.epoch > self._epoch or chunk.kind in BEGINS_ANEW:
             self._epoch = chunk.epoch
             self._held.clear()
         if chunk.choice:

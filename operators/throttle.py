@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from reactivex import Observable
 from reactivex.disposable import CompositeDisposable
 
-from rxwizard.chunks import ChunkKind, StreamChunk
+from rxwizard.chunks import BEGINS_ANEW, StreamChunk
 from rxwizard.operators.graphemes import Unit, divider, last_cluster
 from rxwizard.operators.intervals import Joined, Newest, spaced
 from rxwizard.operators.making import Operator, PassThrough, check_count
@@ -21,9 +21,6 @@ A = TypeVar("A")
 
 #: Some 64 screens of text that nobody has seen yet; as much as a reader merges with COALESCE.
 MAX_CHARACTERS = 65_536
-
-#: What makes an answer start anew: a retry of RxPY's is seen by its second start.
-_ANEW = {ChunkKind.START, ChunkKind.RETRACT}
 
 
 def coalesce(seconds: float, *, max_characters: int = MAX_CHARACTERS) -> PassThrough:
@@ -205,7 +202,7 @@ def _paced(pace: Pace) -> Operator[StreamChunk | str, str]:
                         if item:
                             pacer.take(item)
                         return
-                    if item.kind in _ANEW or item.epoch > epoch:
+                    if item.kind in BEGINS_ANEW or item.epoch > epoch:
                         epoch = item.epoch
                         pacer.drop()
                     if item.text and not item.choice:

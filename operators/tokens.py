@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from reactivex import Observable
 
-from rxwizard.chunks import ChunkKind, StreamChunk
+from rxwizard.chunks import BEGINS_ANEW, ChunkKind, StreamChunk
 from rxwizard.errors import ConfigError
 from rxwizard.operators.making import Operator, Steps, clock, lift
 from rxwizard.operators.output_count import OutputCount, TokenCount
@@ -78,7 +78,7 @@ def count_tokens(tokenizer: Tokenizer | None = None) -> Operator[StreamChunk | s
                     return ()
                 count.add_text(item)
             else:
-                if item.epoch > epoch or (item.kind in _ANEW and count.began):
+                if item.epoch > epoch or (item.kind in BEGINS_ANEW and count.began):
                     epoch = item.epoch
                     count = OutputCount(begin_count)
                     if item.kind is ChunkKind.RETRACT:
@@ -96,10 +96,6 @@ def count_tokens(tokenizer: Tokenizer | None = None) -> Operator[StreamChunk | s
         return Steps(take, rest=rest, rest_of_failed=rest)
 
     return lift(begin)
-
-
-#: What makes an answer start anew: a retry of RxPY's is seen by its second start.
-_ANEW = {ChunkKind.START, ChunkKind.RETRACT}
 
 
 class TokenRate(NamedTuple):

@@ -45,6 +45,13 @@ class ChunkKind(StrEnum):
     FINAL = "final"  #: the last chunk of a stream that ended well
 
 
+#: What begins an answer anew: a retraction, and a second start, by which a retry of RxPY's is seen.
+BEGINS_ANEW = frozenset({ChunkKind.START, ChunkKind.RETRACT})
+
+#: What is a part of the answer, and generated token by token.
+ANSWERING = frozenset({ChunkKind.TEXT, ChunkKind.REASONING, ChunkKind.TOOL_CALL, ChunkKind.REFUSAL})
+
+
 class _Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from rxwizard.chunks import (
+    ANSWERING,
     Choice,
     ChunkKind,
     ChunkSource,
@@ -107,7 +108,7 @@ class ResponseBuilder:
         if chunk.is_final:
             self._complete = chunk.complete is True
         self.seen(chunk.source, chunk.at)
-        if self._first_at is None and chunk.kind in _ANSWERING:
+        if self._first_at is None and chunk.kind in ANSWERING:
             self._first_at = chunk.at
 
     def add_all(self, chunks: Iterable[StreamChunk]) -> ResponseBuilder:
@@ -233,8 +234,6 @@ _Facts = tuple[
 _Rest = tuple[
     dict[int, ChoiceBuilder], Ends, list[tuple[object, Ends]], int, list[Any], int, _Facts
 ]
-
-_ANSWERING = {ChunkKind.TEXT, ChunkKind.REASONING, ChunkKind.TOOL_CALL, ChunkKind.REFUSAL}
 
 
 def _span(start: float | None, end: float | None) -> float | None:
