@@ -12,6 +12,8 @@ from rxwizard.chunks import ToolCall as ToolCall
 from rxwizard.chunks import ToolCallDelta as ToolCallDelta
 from rxwizard.chunks import WizardResponse as WizardResponse
 from rxwizard.client import StreamingClient as StreamingClient
+from rxwizard.config import FallbackConfig as FallbackConfig
+from rxwizard.config import FallbackModel as FallbackModel
 from rxwizard.config import StreamingConfig as StreamingConfig
 from rxwizard.config import WizardConfig as WizardConfig
 from rxwizard.creation import from_async_iterable as from_async_iterable
@@ -26,11 +28,14 @@ from rxwizard.demand import Subscription as Subscription
 from rxwizard.errors import AuthenticationError as AuthenticationError
 from rxwizard.errors import BudgetExceededError as BudgetExceededError
 from rxwizard.errors import BufferOverflowError as BufferOverflowError
+from rxwizard.errors import CircuitOpenError as CircuitOpenError
 from rxwizard.errors import ConfigError as ConfigError
 from rxwizard.errors import ConnectDeadlineError as ConnectDeadlineError
 from rxwizard.errors import DeadlineError as DeadlineError
 from rxwizard.errors import DecodeError as DecodeError
 from rxwizard.errors import FallbackError as FallbackError
+from rxwizard.errors import FirstTokenDeadlineError as FirstTokenDeadlineError
+from rxwizard.errors import HeadersDeadlineError as HeadersDeadlineError
 from rxwizard.errors import IdleDeadlineError as IdleDeadlineError
 from rxwizard.errors import InvalidPromptError as InvalidPromptError
 from rxwizard.errors import MissingBackpressureError as MissingBackpressureError
@@ -39,6 +44,7 @@ from rxwizard.errors import NotFoundError as NotFoundError
 from rxwizard.errors import OverloadedError as OverloadedError
 from rxwizard.errors import PermissionDeniedError as PermissionDeniedError
 from rxwizard.errors import ProviderError as ProviderError
+from rxwizard.errors import RateDeadlineError as RateDeadlineError
 from rxwizard.errors import RateLimitError as RateLimitError
 from rxwizard.errors import ReaderDeadlineError as ReaderDeadlineError
 from rxwizard.errors import RequestError as RequestError
@@ -47,6 +53,7 @@ from rxwizard.errors import SinkError as SinkError
 from rxwizard.errors import StreamInterruptedError as StreamInterruptedError
 from rxwizard.errors import StructureError as StructureError
 from rxwizard.errors import TokenLimitError as TokenLimitError
+from rxwizard.errors import TotalDeadlineError as TotalDeadlineError
 from rxwizard.errors import WizardError as WizardError
 from rxwizard.fan_out import FanOutReport as FanOutReport
 from rxwizard.fan_out import SinkReport as SinkReport
@@ -55,6 +62,11 @@ from rxwizard.fan_out import fan_out as fan_out
 from rxwizard.fan_out import latest as latest
 from rxwizard.fan_out import live as live
 from rxwizard.fan_out import lossless as lossless
+from rxwizard.policies import CircuitConfig as CircuitConfig
+from rxwizard.policies import DeadlineConfig as DeadlineConfig
+from rxwizard.policies import HedgeConfig as HedgeConfig
+from rxwizard.policies import RateLimitConfig as RateLimitConfig
+from rxwizard.policies import RetryConfig as RetryConfig
 from rxwizard.prompts import Image as Image
 from rxwizard.prompts import Message as Message
 from rxwizard.prompts import Prompt as Prompt

@@ -40,7 +40,7 @@ class ChunkKind(StrEnum):
     USAGE = "usage"
     HEARTBEAT = "heartbeat"  #: a ping or a keep-alive comment; only when asked for
     WARNING = "warning"  #: `data` is a sentence: something was odd, nothing was lost
-    RETRACT = "retract"  #: what came before in this epoch no longer counts
+    RETRACT = "retract"  #: what came before no longer counts; `data` says how much of it, see below
     OTHER = "other"  #: `data` is what the provider sent: server-side tools, media, the unknown
     FINAL = "final"  #: the last chunk of a stream that ended well
 
@@ -78,6 +78,10 @@ class TokenUsage(_Value):
     """Whether the provider said so or somebody estimated it."""
     raw: Mapping[str, Any] | None = Field(default=None, repr=False)
     """The provider's own usage object."""
+    latest: TokenUsage | None = None
+    """What the last request alone reported, where the answer took several; this is their sum."""
+    wasted: TokenUsage | None = None
+    """The part of it that went to requests of which nothing is in the answer."""
 
     def merge(self, newer: TokenUsage) -> TokenUsage:
         """Bring this up to date with what the provider said later in the *same* response.
@@ -115,7 +119,12 @@ class TokenUsage(_Value):
             mine, theirs = getattr(self, name), getattr(other, name)
             counts[name] = None if mine is None and theirs is None else (mine or 0) + (theirs or 0)
         both = self.source == other.source == "reported"
-        return TokenUsage(**counts, source="reported" if both else "estimated")
+        wasted = [usage.wasted for usage in (self, other) if usage.wasted is not None]
+        return TokenUsage(
+            **counts,
+            source="reported" if both else "estimated",
+            wasted=wasted[0] + wasted[1] if len(wasted) > 1 else next(iter(wasted), None),
+        )
 
 
 _COUNTS = (
@@ -189,6 +198,8 @@ class ChunkSource(_Value):
     """When the request was sent, in seconds of the event loop's monotonic clock."""
     rate_limit: Mapping[str, RateLimit] | None = Field(default=None, repr=False)
     """By what is limited (``requests``, ``tokens``, ...); None where the provider says nothing."""
+    from_cache: bool = False
+    """Whether this was answered before, and is played again."""
 
 
 class StreamChunk(_Value):
@@ -222,7 +233,9 @@ class StreamChunk(_Value):
     seq: int = 0
     """Position in the stream, from 0, rising by exactly one."""
     epoch: int = 0
-    """Rises where an operator starts the answer anew; only the last epoch counts."""
+    """Rises where an operator starts the answer anew; only the last epoch counts. The first chunk
+    of the new one is of kind retract; its `data` says what to erase: ``{"epoch": 0, "characters":
+    12}``, the epoch that ended and how many characters of visible text it had brought."""
     at: float = 0.0
     """When the bytes were read, in seconds of the event loop's monotonic clock."""
     source: ChunkSource = Field(default=ChunkSource(), repr=False)
@@ -246,6 +259,8 @@ class ResponseMetadata(_Value):
     """Seconds from sending the request to the last chunk."""
     rate_limit: Mapping[str, RateLimit] | None = None
     """By what is limited (``requests``, ``tokens``, ...); None where the provider says nothing."""
+    from_cache: bool = False
+    """Whether this was answered before, and came from the cache."""
 
 
 class Choice(_Value):

@@ -3,36 +3,83 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any, Literal, Self
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
-from pydantic_core import ErrorDetails
+from pydantic import Field, SecretStr, field_validator
 
+from rxwizard import errors
 from rxwizard.decoders import MAX_EVENT_BYTES
 from rxwizard.errors import ConfigError
+from rxwizard.policies import (
+    CircuitConfig,
+    DeadlineConfig,
+    HedgeConfig,
+    RateLimitConfig,
+    RetryConfig,
+)
 from rxwizard.providers.vendors import VENDORS, Vendor, find_vendor
+from rxwizard.settings import Settings
 
 
-class _Settings(BaseModel):
-    # An error shows no input: it might be the key.
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+class FallbackModel(Settings):
+    """A model to fall back to."""
 
-    def __init__(self, **data: Any) -> None:
-        try:
-            super().__init__(**data)
-        except ValidationError as error:
-            problems = error.errors(include_url=False, include_input=False, include_context=False)
-            raise ConfigError("; ".join(map(_sentence, problems))) from None
+    model: str
+    """``provider:model``."""
+    on: tuple[str, ...] = ()
+    """Names of the errors for which this one is asked, such as ``"TokenLimitError"``; a name stands
+    for the errors below it, too. Empty: all for which another provider may be better."""
+    api_key: SecretStr | None = None
+    """Its key; None: from the environment."""
+    endpoint: str | None = None
+    """Its endpoint; None: from the environment, or the vendor's own."""
+
+    def __init__(self, model: str = "", **data: Any) -> None:
+        _hide_key(data)
+        super().__init__(**{"model": model, **data})
+
+    @field_validator("on")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            kind = getattr(errors, name, None)
+            if not (isinstance(kind, type) and issubclass(kind, errors.WizardError)):
+                message = f"{name} is none of the errors of rxwizard"
+                raise ValueError(message)
+        return names
+
+    @property
+    def classes(self) -> tuple[type[errors.WizardError], ...]:
+        """The errors for which this one is asked."""
+        return tuple(getattr(errors, name) for name in self.on)
 
 
-def _sentence(problem: ErrorDetails) -> str:
-    where = ".".join(map(str, problem["loc"]))
-    what = problem["msg"].removeprefix("Value error, ")
-    return f"{where} cannot be used: {what[:1].lower()}{what[1:]}" if where else what
+class FallbackConfig(Settings):
+    """Whom to ask, in this order, where the model itself fails, retries included."""
+
+    models: tuple[FallbackModel, ...] = Field(min_length=1)
+    """Models; a plain ``"provider:model"`` is one."""
+    after_first_token: Literal["raise", "restart"] = "restart"
+    """Whether the next one is asked where an answer breaks off after its first token, too. Then a
+    chunk of kind retract says what to erase."""
+
+    def __init__(self, *models: FallbackModel | str, **data: Any) -> None:
+        if models:
+            data["models"] = models
+        super().__init__(**data)
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _named(cls, models: object) -> object:
+        found = (models,) if isinstance(models, str | FallbackModel) else models
+        if not isinstance(found, list | tuple):
+            return models
+        each_of = cast("Iterable[object]", found)
+        return tuple(FallbackModel(each) if isinstance(each, str) else each for each in each_of)
 
 
-class WizardConfig(_Settings):
+class WizardConfig(Settings):
     """Whom to ask, with which key, and how to sample.
 
     ``WizardConfig(model="anthropic:claude-sonnet-5-5")`` takes the key and the endpoint that are
@@ -65,12 +112,18 @@ class WizardConfig(_Settings):
     """How long a reasoning model thinks; None: the provider's default."""
     headers: Mapping[str, str] = Field(default_factory=dict, repr=False)
     """More request headers, such as ``OpenAI-Organization``."""
-    connect_timeout: float = Field(default=10.0, gt=0)
-    """Seconds until there must be a connection: far more than any handshake takes."""
-    idle_timeout: float | None = Field(default=600.0, gt=0)
-    """Seconds without a single byte after which the stream counts as dead; None: for ever.
-    Reasoning models are silent for minutes; the vendors' SDKs wait as long. Time in which the
-    reader keeps the stream paused does not count."""
+    deadlines: DeadlineConfig = DeadlineConfig()
+    """How long each stage of an answer may take."""
+    retry: RetryConfig = RetryConfig()
+    """When to ask again where a request fails, and what to do where an answer breaks off."""
+    fallback: FallbackConfig | None = None
+    """Whom to ask where this one fails for good; None: nobody."""
+    rate_limit: RateLimitConfig | None = None
+    """How many requests and tokens a minute; None: as many as there are."""
+    circuit: CircuitConfig | None = None
+    """When to stop asking an endpoint that does not work; None: never."""
+    hedge: HedgeConfig | None = None
+    """When to ask a second time because the first token takes long; None: never."""
 
     def __init__(self, model: str = "", **data: Any) -> None:
         _hide_key(data)
@@ -103,6 +156,15 @@ class WizardConfig(_Settings):
             raise ValueError(message)
         return SecretStr(text)
 
+    @field_validator("fallback", mode="before")
+    @classmethod
+    def _named(cls, fallback: object) -> object:
+        if isinstance(fallback, str):
+            return FallbackConfig(*(name.strip() for name in fallback.split(",") if name.strip()))
+        if isinstance(fallback, list | tuple):
+            return FallbackConfig(models=fallback)
+        return fallback
+
     @field_validator("stop", mode="before")
     @classmethod
     def _one_or_several(cls, stop: object) -> object:
@@ -122,20 +184,24 @@ class WizardConfig(_Settings):
 
         ``WIZARD_MODEL`` names the model as ``provider:model``. Without it, the first provider of
         the table that has a key in the environment is taken, with its default model.
-        ``WIZARD_TEMPERATURE``, ``WIZARD_TOP_P``, ``WIZARD_MAX_TOKENS``, ``WIZARD_SEED``,
-        ``WIZARD_REASONING_EFFORT``, ``WIZARD_CONNECT_TIMEOUT`` and ``WIZARD_IDLE_TIMEOUT``
-        (seconds) set the fields of these names.
+        ``WIZARD_TEMPERATURE``, ``WIZARD_TOP_P``, ``WIZARD_MAX_TOKENS``, ``WIZARD_SEED`` and
+        ``WIZARD_REASONING_EFFORT`` set the fields of these names. So do ``WIZARD_RETRY_RETRIES``,
+        ``WIZARD_DEADLINES_IDLE`` and the like for the fields of `retry`, `deadlines`, `rate_limit`,
+        `circuit` and `hedge`, and ``WIZARD_FALLBACK`` (models, separated by commas) for `fallback`.
 
         Raises:
             ConfigError: No model is named and no key is set, or a setting cannot be used.
         """
         _hide_key(overrides)
-        found = {
-            name: value
-            for name in _FROM_ENVIRONMENT
-            if name not in overrides
-            and (value := _first_set((f"WIZARD_{name.upper()}",))) is not None
-        }
+        found: dict[str, Any] = {}
+        variables: list[str] = []
+        for variable, path in _variables().items():
+            value = _first_set((variable,))
+            if value is not None and next(iter(path)) not in overrides:
+                variables.append(variable)
+                *group, name = path
+                fields = found.setdefault(group[0], {}) if group else found
+                fields[name] = value
         settings = {**found, **overrides}
         if not settings.get("model"):
             settings["model"] = default_model()
@@ -143,9 +209,24 @@ class WizardConfig(_Settings):
             return cls(**settings)
         except ConfigError as error:
             if found:
-                variables = ", ".join(f"WIZARD_{name.upper()}" for name in found)
-                error.args = (f"{error} (taken from the environment: {variables})",)
+                names = ", ".join(variables)
+                error.args = (f"{error} (taken from the environment: {names})",)
             raise
+
+    def for_model(self, other: FallbackModel) -> WizardConfig:
+        """Give the settings for a model to fall back to: its own, and else the same.
+
+        Key, endpoint and headers are the same for another model of the same provider only.
+
+        Raises:
+            ConfigError: They cannot work: mostly, its key is missing.
+        """
+        settings: dict[str, Any] = {**dict(self), "fallback": None, "model": other.model}
+        if _split(other.model)[0] != self.provider:
+            settings |= {"api_key": None, "endpoint": None, "headers": {}}
+        given = {"api_key": other.api_key, "endpoint": other.endpoint}
+        settings |= {name: value for name, value in given.items() if value is not None}
+        return WizardConfig(**settings)
 
     @property
     def provider(self) -> str:
@@ -164,15 +245,24 @@ class WizardConfig(_Settings):
 
 
 _FROM_ENVIRONMENT = (
-    "model",
-    "temperature",
-    "top_p",
-    "max_tokens",
-    "seed",
-    "reasoning_effort",
-    "connect_timeout",
-    "idle_timeout",
+    *("model", "temperature", "top_p", "max_tokens", "seed", "reasoning_effort", "fallback"),
 )
+
+#: Settings that have fields of their own.
+_GROUPS: dict[str, type[Settings]] = {
+    "deadlines": DeadlineConfig,
+    "retry": RetryConfig,
+    "rate_limit": RateLimitConfig,
+    "circuit": CircuitConfig,
+    "hedge": HedgeConfig,
+}
+
+
+def _variables() -> dict[str, tuple[str, ...]]:
+    """Give the environment variables that are read, each with the field it sets."""
+    paths: list[tuple[str, ...]] = [(name,) for name in _FROM_ENVIRONMENT]
+    paths += [(group, name) for group, kind in _GROUPS.items() for name in kind.model_fields]
+    return {"_".join(("WIZARD", *path)).upper(): path for path in paths}
 
 
 def _split(model: object) -> tuple[str, str]:
@@ -219,7 +309,7 @@ def default_model() -> str:
     raise ConfigError(message)
 
 
-class StreamingConfig(_Settings):
+class StreamingConfig(Settings):
     """How an answer flows: how much may wait, and what happens then. Frozen.
 
     ``StreamingConfig(64).with_backpressure(True)`` is the default.

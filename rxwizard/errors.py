@@ -13,13 +13,18 @@ The tree answers three questions: whose fault is it, does trying again help, how
     +-- RateLimitError              yours, for now: too many requests; wait `retry_after`
     +-- ProviderError               theirs: the provider failed, in its own words
     |   +-- OverloadedError         theirs, for now: no capacity
+    |   +-- CircuitOpenError        not asked: it has failed too often of late; wait `retry_after`
     +-- NetworkError                nobody's: no answer arrived at all
     +-- StreamInterruptedError      nobody's: the answer began, and ended before its terminal signal
     +-- DecodeError                 theirs: bytes that are not the promised format
     |   +-- StructureError          theirs: an answer that is not the JSON you asked for
     +-- DeadlineError               a clock ran out; one subclass a clock
     |   +-- ConnectDeadlineError    no connection in time
-    |   +-- IdleDeadlineError       connected, then silent for too long
+    |   +-- HeadersDeadlineError    no response in time
+    |   +-- FirstTokenDeadlineError nothing of the answer in time
+    |   +-- IdleDeadlineError       it began, and then nothing came for too long
+    |   +-- RateDeadlineError       it comes too slowly
+    |   +-- TotalDeadlineError      the whole takes too long
     |   +-- ReaderDeadlineError     ours: a reader of a shared stream stood still, and was put out
     |   +-- SinkDeadlineError       yours: a sink did not take an item, or did not close, in time
     +-- SinkError                   yours: a sink cannot take an item: no file, no disk, no socket
@@ -58,6 +63,8 @@ class WizardError(Exception):
 
     #: Whether the same request may succeed later.
     retryable: bool = False
+    #: Requests that were made for this answer, where a retry asked more than once.
+    attempts: int = 1
     #: What each sink had got, where the stream went through `fan_out`.
     report: FanOutReport | None = None
 
@@ -132,6 +139,13 @@ class ProviderError(WizardError):
 
 class OverloadedError(ProviderError):
     """The provider has no capacity at the moment (503, 529, 498)."""
+
+
+class CircuitOpenError(ProviderError):
+    """The endpoint has failed so often of late that it is not asked for a while.
+
+    `retry_after` says for how long. Other clients of this process had the failures, too.
+    """
 
 
 class NetworkError(WizardError):
@@ -211,14 +225,32 @@ class DeadlineError(WizardError):
 
 
 class ConnectDeadlineError(DeadlineError):
-    """There was no connection within `WizardConfig.connect_timeout` seconds."""
+    """There was no connection within `DeadlineConfig.connect` seconds."""
+
+
+class HeadersDeadlineError(DeadlineError):
+    """The headers of the response did not come within `DeadlineConfig.headers` seconds."""
+
+
+class FirstTokenDeadlineError(DeadlineError):
+    """No text, reasoning or tool call came within `DeadlineConfig.first_token` seconds."""
 
 
 class IdleDeadlineError(DeadlineError):
-    """Not one byte arrived for `WizardConfig.idle_timeout` seconds.
+    """After the first token, no content came for `DeadlineConfig.idle` seconds.
 
-    Time in which the reader kept the stream paused does not count.
+    Time in which the reader held the stream back does not count.
     """
+
+
+class RateDeadlineError(DeadlineError):
+    """Less than `DeadlineConfig.min_rate` tokens a second came, over `window` seconds."""
+
+
+class TotalDeadlineError(DeadlineError):
+    """The answer was not at its end within `DeadlineConfig.total` seconds, retries included."""
+
+    retryable = False
 
 
 class ReaderDeadlineError(DeadlineError):

@@ -5,7 +5,7 @@ import pickle
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from rxwizard import ConfigError, StreamingConfig, WizardConfig
+from rxwizard import ConfigError, DeadlineConfig, StreamingConfig, WizardConfig
 from rxwizard.providers import PROTOCOLS, VENDORS, find_vendor
 
 KEY = "sk-1234567890"
@@ -135,8 +135,8 @@ def test_from_env_reads_every_setting(monkeypatch: pytest.MonkeyPatch) -> None:
         "WIZARD_TOP_P": "0.25",
         "WIZARD_MAX_TOKENS": "9",
         "WIZARD_SEED": "7",
-        "WIZARD_CONNECT_TIMEOUT": "1.5",
-        "WIZARD_IDLE_TIMEOUT": "2",
+        "WIZARD_DEADLINES_CONNECT": "1.5",
+        "WIZARD_DEADLINES_IDLE": "2",
     }.items():
         monkeypatch.setenv(name, value)
     config = WizardConfig.from_env()
@@ -148,8 +148,7 @@ def test_from_env_reads_every_setting(monkeypatch: pytest.MonkeyPatch) -> None:
         top_p=0.25,
         max_tokens=9,
         seed=7,
-        connect_timeout=1.5,
-        idle_timeout=2.0,
+        deadlines=DeadlineConfig(connect=1.5, idle=2.0),
     )
 
 
@@ -204,10 +203,7 @@ def test_a_setting_of_the_environment_that_cannot_be_used_names_its_variable(
         ("max_tokens", -1),
         ("max_tokens", 1.5),
         ("seed", "x"),
-        ("connect_timeout", 0),
-        ("connect_timeout", None),
-        ("idle_timeout", 0),
-        ("idle_timeout", -1),
+        ("deadlines", 5),
         ("endpoint", ""),
         ("endpoint", "   "),
         ("endpoint", "http://x.example/a b"),
@@ -222,10 +218,33 @@ def test_a_value_out_of_range_is_refused_by_name(name: str, value: object) -> No
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("temperature", 0), ("temperature", 2), ("top_p", 0), ("top_p", 1), ("idle_timeout", None)],
+    [("temperature", 0), ("temperature", 2), ("top_p", 0), ("top_p", 1), ("seed", None)],
 )
 def test_a_value_at_the_edge_is_accepted(name: str, value: object) -> None:
     assert getattr(WizardConfig(model="openai:m", api_key=KEY, **{name: value}), name) == value
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), "soon"])
+@pytest.mark.parametrize("name", ["connect", "headers", "first_token", "idle", "window", "total"])
+def test_a_clock_out_of_range_is_refused_by_name(name: str, seconds: object) -> None:
+    with pytest.raises(ConfigError, match=f"{name} cannot be used"):
+        WizardConfig(model="openai:m", api_key=KEY, deadlines={name: seconds})
+
+
+@pytest.mark.parametrize("name", ["headers", "first_token", "idle", "min_rate", "total"], ids=str)
+def test_a_clock_can_be_left_out(name: str) -> None:
+    deadlines = DeadlineConfig(**{name: None})
+
+    assert getattr(deadlines, name) is None
+    assert WizardConfig(model="openai:m", api_key=KEY, deadlines=deadlines).deadlines == deadlines
+
+
+def test_the_clocks_have_sensible_defaults() -> None:
+    deadlines = WizardConfig(model="openai:m", api_key=KEY).deadlines
+
+    assert (deadlines.connect, deadlines.headers, deadlines.first_token) == (10, 600, 600)
+    assert (deadlines.idle, deadlines.heartbeats) == (120, False)
+    assert (deadlines.min_rate, deadlines.total) == (None, None)
 
 
 def test_several_mistakes_are_told_at_once() -> None:

@@ -80,6 +80,7 @@ def test_errors_stand_under_those_that_catch_them_too() -> None:
 RETRYABLE = {
     *("RateLimitError", "ProviderError", "OverloadedError", "NetworkError"),
     *("StreamInterruptedError", "DeadlineError", "ConnectDeadlineError", "IdleDeadlineError"),
+    *("HeadersDeadlineError", "FirstTokenDeadlineError", "RateDeadlineError", "CircuitOpenError"),
 }
 
 

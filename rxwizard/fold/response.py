@@ -27,8 +27,10 @@ MAX_RESPONSE_CHARACTERS = 64 * 1024 * 1024
 class ResponseBuilder:
     """Fold the chunks of one stream into a `WizardResponse`, at any point of it.
 
-    Linear in the length of the answer. A chunk of a newer epoch starts the answer anew, and so does
-    a second start: what a retry had brought before is no part of it.
+    Linear in the length of the answer. A chunk of a newer epoch starts the answer anew, and so do a
+    retraction and a second start: what came before is no part of it. What was used stays used: the
+    last usage that was reported counts, which is the sum of all attempts where they are told as one
+    stream. Only a second start drops it, since RxPY's `retry` adds nothing up.
 
     Args:
         limit: Characters kept, of text, reasoning and arguments together.
@@ -42,8 +44,8 @@ class ResponseBuilder:
         self._keeps_moments = keeps_moments
         self._start_anew(0)
         self._has_begun = False
+        self._usage: TokenUsage | None = None
         self._source = ChunkSource()
-        self._first_at: float | None = None
         self._last_at: float | None = None
 
     def _start_anew(self, epoch: int) -> None:
@@ -51,7 +53,9 @@ class ResponseBuilder:
         self._choices: dict[int, ChoiceBuilder] = {0: ChoiceBuilder()}
         #: Adds visible text to choice 0; the reader's fast path calls it for each chunk.
         self.write_text = self._choices[0].text.write
-        self._usage: TokenUsage | None = None
+        #: When the first part of this answer came, and when that was asked for.
+        self._first_at: float | None = None
+        self._asked_at: float | None = None
         self._citations: list[Any] = []
         self._citations_size = 0
         self._complete = False
@@ -76,8 +80,9 @@ class ResponseBuilder:
             self._last_at = chunk.at
             if self._source is not chunk.source or self._first_at is None:
                 self._source = chunk.source
-                self._first_at = chunk.at if self._first_at is None else self._first_at
                 self._rest = None
+                if self._first_at is None:
+                    self._first_at, self._asked_at = chunk.at, chunk.source.requested_at
             if self._choices[0].text.tell() > self._limit:
                 self._truncated = True
                 self._rest = None
@@ -87,6 +92,8 @@ class ResponseBuilder:
         began_again = chunk.kind is ChunkKind.START and self._has_begun
         if chunk.epoch > self._epoch or chunk.kind is ChunkKind.RETRACT or began_again:
             self._start_anew(chunk.epoch)
+            if began_again:
+                self._usage = None
         self._has_begun = self._has_begun or chunk.kind is ChunkKind.START
         choice = self._choices.get(chunk.choice)
         if choice is None:
@@ -109,7 +116,7 @@ class ResponseBuilder:
             self._complete = chunk.complete is True
         self.seen(chunk.source, chunk.at)
         if self._first_at is None and chunk.kind in ANSWERING:
-            self._first_at = chunk.at
+            self._first_at, self._asked_at = chunk.at, chunk.source.requested_at
 
     def add_all(self, chunks: Iterable[StreamChunk]) -> ResponseBuilder:
         """Take several chunks, in their order."""
@@ -198,6 +205,8 @@ class ResponseBuilder:
             self._complete,
             self._truncated,
             self._source,
+            # Another request may have gone on with the answer that this one began.
+            self._source.requested_at if self._first_at is None else self._asked_at,
             self._first_at,
             self._last_at,
         )
@@ -206,7 +215,7 @@ class ResponseBuilder:
     def _response(
         first: dict[str, Any], further: list[Choice], citations: list[Any], facts: _Facts
     ) -> WizardResponse:
-        usage, complete, truncated, source, first_at, last_at = facts
+        usage, complete, truncated, source, asked_at, first_at, last_at = facts
         return WizardResponse(
             **first,
             usage=usage,
@@ -221,15 +230,16 @@ class ResponseBuilder:
                 request_id=source.request_id,
                 attempt=source.attempt,
                 rate_limit=source.rate_limit,
-                time_to_first_token=_span(source.requested_at, first_at),
-                duration=_span(source.requested_at, last_at),
+                from_cache=source.from_cache,
+                time_to_first_token=_span(asked_at, first_at),
+                duration=_span(asked_at, last_at),
             ),
         )
 
 
 _Facts = tuple[
-    TokenUsage | None, bool, bool, ChunkSource, float | None, float | None
-]  #: usage, complete, truncated, source, and when the first and the last chunk came
+    TokenUsage | None, bool, bool, ChunkSource, float | None, float | None, float | None
+]  #: usage, complete, truncated, source, and when it was asked for, began, and went on last
 
 _Rest = tuple[
     dict[int, ChoiceBuilder], Ends, list[tuple[object, Ends]], int, list[Any], int, _Facts
