@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    aclosing,
+    asynccontextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -18,17 +23,26 @@ from rxwizard.config import StreamingConfig, WizardConfig
 from rxwizard.decoders import Decoder
 from rxwizard.demand import push_batches, pushing
 from rxwizard.errors import StreamInterruptedError, WizardError
+from rxwizard.policies import DeadlineConfig, RequestDeadlines, deadlines_below, shortest
 from rxwizard.prompts import Prompt
 from rxwizard.providers import PROTOCOLS, Reader, ReaderOptions
 from rxwizard.providers.failures import error_from_response, request_id
 from rxwizard.providers.ratelimits import rate_limits
-from rxwizard.providers.redaction import redactor
+from rxwizard.providers.redaction import SECRET_NAMES, redactor
 from rxwizard.providers.remedies import explain
 from rxwizard.stream import Stream
-from rxwizard.transport import Reply, Timeouts, Transport, encoded
+from rxwizard.wire import Reply, Timeouts, Wire, encoded
 
-#: What names of headers and of query fields have in them whose values are secrets.
-_TELLING = re.compile("auth|key|token|secret|cookie", re.IGNORECASE)
+#: Most seconds that the rest of an answered body is waited for: usage, a mark, its end. They come
+#: right behind, and what is known without them is a complete answer.
+_REST_SECONDS = 10.0
+
+
+class RequestStream(Stream[StreamChunk]):
+    """The stream of one request, with nothing between it and the reader of its wire."""
+
+    #: What the gate of its pump has for evidence is the fold of all that it pushes.
+    knows_partial = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +55,15 @@ class Source:
         transport: Sends the request.
         endpoint: Opens the way to the provider and gives the settings to use; that is where the
             simulator is started.
+        subscribing: Is entered while a request is subscribed to. What it sets is known to
+            `endpoint` then, and to the requests that follow this one.
     """
 
     config: WizardConfig
     streaming: StreamingConfig
-    transport: Transport
+    transport: Wire
     endpoint: Callable[[], AbstractAsyncContextManager[WizardConfig]]
+    subscribing: Callable[[], AbstractContextManager[object]] = nullcontext
 
     def stream(self, prompt: Prompt) -> Stream[StreamChunk]:
         """Make the cold stream of the answers to `prompt`; each subscription asks anew."""
@@ -54,9 +71,10 @@ class Source:
         def subscribe(
             observer: abc.ObserverBase[StreamChunk], _scheduler: abc.SchedulerBase | None = None
         ) -> abc.DisposableBase:
-            return push_batches(lambda: self._answer(prompt), observer)
+            with self.subscribing():
+                return push_batches(lambda: self._answer(prompt), observer)
 
-        return Stream(subscribe, self.streaming)
+        return RequestStream(subscribe, self.streaming)
 
     @asynccontextmanager
     async def _answer(self, prompt: Prompt) -> AsyncGenerator[AsyncIterable[Iterable[StreamChunk]]]:
@@ -68,8 +86,11 @@ class Source:
         except StreamInterruptedError as error:
             # Where the client was closed, the reader has not seen that, but it knows the partial.
             if reader is not None and error.partial is None:
+                if reader.is_told:
+                    return  # the final chunk was taken: what closed then was nobody's loss
                 for _ in reader.cut(error, 0.0):
                     pass
+                error.partial = reader.partial()
             raise
 
     @asynccontextmanager
@@ -81,7 +102,8 @@ class Source:
         protocol = PROTOCOLS[vendor.protocol]
         request = protocol.request(prompt, config, vendor)
         request = replace(request, headers={**request.headers, **config.headers})
-        timeouts = Timeouts(connect=config.connect_timeout, idle=config.idle_timeout)
+        deadlines = _deadlines(config.deadlines)
+        timeouts = Timeouts(deadlines.connect or config.deadlines.connect, deadlines.headers)
         requested_at = asyncio.get_running_loop().time()
         secrets = _secrets(config)
         redact = redactor(*secrets)
@@ -109,7 +131,8 @@ class Source:
                 reader = protocol.reader(options)
                 if (gate := pushing.get()) is not None:
                     gate.evidence = reader.partial
-                async with aclosing(_read(reply, decoder, reader)) as batches:
+                rest = _rest_seconds(deadlines)
+                async with aclosing(_read(reply, decoder, reader, rest)) as batches:
                     yield reader, batches
         except WizardError as error:
             explain(error, vendor, config.model_name, request.url, redact)
@@ -117,7 +140,7 @@ class Source:
 
 
 async def _read(
-    reply: Reply, decoder: Decoder[Any], reader: Reader
+    reply: Reply, decoder: Decoder[Any], reader: Reader, rest_seconds: float
 ) -> AsyncGenerator[Iterable[StreamChunk]]:
     """Read the body to its terminal signal, its end, or where it breaks.
 
@@ -125,16 +148,20 @@ async def _read(
     """
     clock = asyncio.get_running_loop().time
     at = clock()
+    rest: _Rest | None = None
     try:
-        while data := await reply.read():
+        while data := await (reply.read() if rest is None else rest.read()):
             at = clock()
             frames = decoder.feed(data)
             # Not kept while the batch waits at a closed gate: a paused stream would hold it twice.
             del data
-            yield reader.read(frames, at, decoder.position)
+            batch = reader.read(frames, at, decoder.position)
+            yield batch if rest is None else rest.noted(batch)
             if reader.done:
                 reply.is_answered = True
                 return
+            if rest is None and reader.answered:
+                rest = _Rest(reply, rest_seconds)
         last = decoder.finish()
     except WizardError as error:
         # The reader knows the partial, and whether the answer had ended before this.
@@ -143,6 +170,61 @@ async def _read(
         yield reader.cut(error, at, _left_in(decoder))
     else:
         yield reader.end(last, at, decoder.position)
+
+
+class _Rest:
+    """Reads what follows a terminal signal, and waits for it only so long.
+
+    What the model still writes begins the wait anew, since with some the answer may go on. Time in
+    which nobody asks for it does not count.
+
+    Args:
+        reply: The rest of it is read.
+        seconds: Longest wait.
+    """
+
+    def __init__(self, reply: Reply, seconds: float) -> None:
+        self._reply = reply
+        self._seconds = self._left = seconds
+
+    async def read(self) -> bytes:
+        """Give the next slice of the body.
+
+        Raises:
+            StreamInterruptedError: The connection broke, or nothing came in time.
+        """
+        began = asyncio.get_running_loop().time()
+        in_time = asyncio.timeout(self._left)
+        try:
+            async with in_time:
+                data = await self._reply.read()
+        except TimeoutError:
+            if not in_time.expired():
+                raise
+            message = f"nothing more came within {self._seconds:g} seconds"
+            raise StreamInterruptedError(message) from None
+        self._left -= asyncio.get_running_loop().time() - began
+        return data
+
+    def noted(self, batch: Iterable[StreamChunk]) -> Iterator[StreamChunk]:
+        """Give the chunks of a slice."""
+        for chunk in batch:
+            if chunk.text or chunk.reasoning or chunk.tool_call is not None:
+                self._left = self._seconds
+            yield chunk
+
+
+def _deadlines(config: DeadlineConfig) -> RequestDeadlines:
+    """Give what holds for a request: what is configured, and what those below it want."""
+    window = None if config.min_rate is None else config.window
+    configured = RequestDeadlines(config.connect, config.headers, shortest(config.idle, window))
+    return configured.stricter(deadlines_below.get())
+
+
+def _rest_seconds(deadlines: RequestDeadlines) -> float:
+    """Give how long to wait for the rest: not until somebody makes an error of the silence."""
+    silence = deadlines.silence
+    return _REST_SECONDS if silence is None else min(_REST_SECONDS, silence / 2)
 
 
 def _left_in(decoder: Decoder[Any]) -> list[Any]:
@@ -156,12 +238,14 @@ def _left_in(decoder: Decoder[Any]) -> list[Any]:
 def _secrets(config: WizardConfig) -> list[SecretStr]:
     """Give all that must not be shown: the key, secret headers, what the endpoint carries."""
     found = [config.api_key] if config.api_key is not None else []
-    found += [SecretStr(value) for name, value in config.headers.items() if _TELLING.search(name)]
+    found += [
+        SecretStr(value) for name, value in config.headers.items() if SECRET_NAMES.search(name)
+    ]
     try:
         url = urlsplit(config.endpoint or "")
     except ValueError:  # no URL at all, which the transport says
         return found
     if url.password:
         found.append(SecretStr(url.password))
-    found += [SecretStr(value) for name, value in parse_qsl(url.query) if _TELLING.search(name)]
+    found += [SecretStr(value) for name, value in parse_qsl(url.query) if SECRET_NAMES.search(name)]
     return found

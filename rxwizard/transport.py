@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import ssl
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
@@ -20,14 +18,13 @@ from aiohttp.http import HttpProcessingError
 from rxwizard.errors import (
     ConfigError,
     ConnectDeadlineError,
-    DeadlineError,
-    IdleDeadlineError,
-    InvalidPromptError,
+    HeadersDeadlineError,
     NetworkError,
     StreamInterruptedError,
     WizardError,
 )
 from rxwizard.providers import WireRequest
+from rxwizard.wire import Timeouts, encoded
 
 #: Bytes of an error reply that are read: enough for any error, little enough for a hostile one.
 _MAX_ERROR_BODY = 64 * 1024
@@ -59,26 +56,11 @@ _MAX_HEADER = 64 * 1024
 _BROKEN = (aiohttp.ClientError, OSError, HttpProcessingError, TimeoutError)
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """When to give up, in seconds.
-
-    Attributes:
-        connect: Until there is a connection.
-        idle: Without a single byte; time in which the reader keeps the stream paused does not
-            count. None: for ever.
-    """
-
-    connect: float
-    idle: float | None
-
-
 class Reply:
     """The answer to one request, whose body may still be on its way."""
 
-    def __init__(self, response: aiohttp.ClientResponse, timeouts: Timeouts) -> None:
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
-        self._timeouts = timeouts
         self.status = response.status
         #: Header values by lower-case name.
         self.headers: Mapping[str, str] = {k.lower(): v for k, v in response.headers.items()}
@@ -134,13 +116,12 @@ class Reply:
 
         Raises:
             StreamInterruptedError: The connection broke.
-            IdleDeadlineError: Nothing arrived for too long.
         """
         # readany() is the one way of aiohttp that neither limits lines nor moves its marks.
         content = self._response.content
         try:
             return await content.readany()
-        except _BROKEN as error:
+        except _BROKEN:
             # aiohttp raises before it gives out what had arrived: with a slow reader, that is up to
             # a buffer full of an answer. The error is there again at the next call.
             buffered: deque[bytes] = getattr(content, "_buffer", deque())
@@ -148,7 +129,8 @@ class Reply:
                 rest = b"".join(buffered)
                 buffered.clear()
                 return rest
-            raise _in_body(error, self._timeouts) from None
+            message = "The connection broke in the middle of the answer."
+            raise StreamInterruptedError(message) from None
 
     async def error_body(self) -> bytes:
         """Give the first part of the body of an error reply, as far as it can be had."""
@@ -202,34 +184,20 @@ class Transport:
         Raises:
             NetworkError: There was no answer.
             ConnectDeadlineError: There was no connection in time.
+            HeadersDeadlineError: There were no headers of a response in time.
             ConfigError: The URL cannot be one.
         """
         async with self._session() as session:
+            in_time = asyncio.timeout(timeouts.headers)
             try:
-                response = await session.post(
-                    request.url,
-                    **_body(request),
-                    # Given here and nowhere kept, so that no traceback can show a key.
-                    headers={
-                        "Content-Type": "application/json",
-                        "Accept-Encoding": "identity",
-                        **request.headers,
-                        **{name: key.get_secret_value() for name, key in request.secrets.items()},
-                    },
-                    timeout=aiohttp.ClientTimeout(
-                        # A stream may last for hours; aiohttp's default ends it after 5 minutes.
-                        total=None,
-                        connect=timeouts.connect,
-                        sock_connect=timeouts.connect,
-                        sock_read=timeouts.idle,
-                    ),
-                    read_bufsize=read_bufsize,
-                    # A redirected POST becomes a GET; and a key is for one host only.
-                    allow_redirects=False,
-                )
+                # Cancelled, aiohttp closes the connection.
+                async with in_time:
+                    response = await _send(session, request, timeouts, read_bufsize)
             except (*_BROKEN, ValueError) as error:
+                if in_time.expired():
+                    raise _no_headers(request.url, timeouts) from None
                 raise _before_answer(error, request.url, timeouts) from None
-            reply = Reply(response, timeouts)
+            reply = Reply(response)
             try:
                 yield reply
                 if session in (self._given, self._own):
@@ -247,6 +215,33 @@ class Transport:
                 yield session
 
 
+async def _send(
+    session: aiohttp.ClientSession, request: WireRequest, timeouts: Timeouts, read_bufsize: int
+) -> aiohttp.ClientResponse:
+    """Send a request and wait for the headers of the response."""
+    return await session.post(
+        request.url,
+        **_body(request),
+        # Given here and nowhere kept, so that no traceback can show a key.
+        headers={
+            "Content-Type": "application/json",
+            "Accept-Encoding": "identity",
+            **request.headers,
+            **{name: key.get_secret_value() for name, key in request.secrets.items()},
+        },
+        timeout=aiohttp.ClientTimeout(
+            # A stream may last for hours; aiohttp's default ends it after 5 minutes. How long its
+            # body may be silent is for those to say who know what content is.
+            total=None,
+            connect=timeouts.connect,
+            sock_connect=timeouts.connect,
+        ),
+        read_bufsize=read_bufsize,
+        # A redirected POST becomes a GET; and a key is for one host only.
+        allow_redirects=False,
+    )
+
+
 def _body(request: WireRequest) -> dict[str, Any]:
     """Give the body as aiohttp wants it: an object, so that those who watch requests can read it.
 
@@ -256,23 +251,6 @@ def _body(request: WireRequest) -> dict[str, Any]:
         return {"data": BytesIO(request.content)}
     content = encoded(request.body)
     return {"data": BytesIO(content)} if len(content) > _LARGE_BODY else {"json": request.body}
-
-
-def encoded(body: Mapping[str, Any]) -> bytes:
-    """Write a body as JSON.
-
-    Raises:
-        ConfigError: It holds what JSON does not have.
-        InvalidPromptError: It holds what no text does.
-    """
-    try:
-        return json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
-    except UnicodeEncodeError:
-        message = "The prompt has half a surrogate pair, which is no character and cannot be sent."
-        raise InvalidPromptError(message) from None
-    except (TypeError, ValueError, RecursionError) as error:
-        message = f"The request cannot be written as JSON: {error}. Check extra= and the tools."
-        raise ConfigError(message) from None
 
 
 def _new_session() -> aiohttp.ClientSession:
@@ -348,8 +326,6 @@ def _before_answer(error: Exception, url: str, timeouts: Timeouts) -> WizardErro
                 f"There was no connection to {url} within {timeouts.connect:g} seconds.",
                 seconds=timeouts.connect,
             )
-        case TimeoutError():
-            return _idle(f"{url} did not answer", timeouts)
         case aiohttp.ClientConnectorError():
             return NetworkError(
                 f"Nobody answers at {url} ({error.os_error.strerror or error.os_error}): check the "
@@ -367,15 +343,13 @@ def _before_answer(error: Exception, url: str, timeouts: Timeouts) -> WizardErro
             )
 
 
-def _in_body(error: Exception, timeouts: Timeouts) -> WizardError:
-    """Make the error for an answer that broke off."""
-    if isinstance(error, TimeoutError):
-        return _idle("The stream fell silent: not one byte arrived", timeouts)
-    return StreamInterruptedError("The connection broke in the middle of the answer.")
-
-
-def _idle(what: str, timeouts: Timeouts) -> DeadlineError:
-    return IdleDeadlineError(f"{what} within {timeouts.idle:g} seconds.", seconds=timeouts.idle)
+def _no_headers(url: str, timeouts: Timeouts) -> WizardError:
+    seconds = timeouts.headers or 0.0
+    return HeadersDeadlineError(
+        f"{url} did not answer within {seconds:g} seconds. Ask again; or give it more time with "
+        "headers: some providers answer only when the first token is there.",
+        seconds=seconds,
+    )
 
 
 def _words(error: BaseException) -> str:

@@ -83,6 +83,7 @@ class Reader(ABC):
     _finish_reasons: ClassVar[Mapping[object, FinishReason]] = {}
 
     def __init__(self, options: ReaderOptions) -> None:
+        self.is_told = False  #: the final chunk was taken
         self.done = False  #: the final chunk was given, or an error raised: read no further
         self._options = options
         self._source = options.source
@@ -223,6 +224,14 @@ class Reader(ABC):
         if self._failures:
             raise self._failures.pop()
 
+    @property
+    def answered(self) -> bool:
+        """Whether the provider's terminal signal has been seen; usage or a mark may still follow.
+
+        With some (Gemini) so may text: the last signal counts.
+        """
+        return self._is_finished
+
     def partial(self) -> WizardResponse | None:
         """Give what has arrived of the answer; None before the first chunk."""
         return self._response.build() if self._seq else None
@@ -305,6 +314,7 @@ class Reader(ABC):
     def _ending(self, at: float) -> Iterator[StreamChunk]:
         yield from self._held_back(at)
         yield self._final(at)
+        self.is_told = True
 
     def _final(self, at: float) -> StreamChunk:
         self.done = True

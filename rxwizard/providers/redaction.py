@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from pydantic import SecretStr
+
+#: What names of headers and of query fields have in them whose values are secrets.
+SECRET_NAMES = re.compile(
+    "auth|key|token|secret|cookie|session|signature|credential", re.IGNORECASE
+)
 
 #: A secret shorter than this is none, and hiding it would hide half of every message.
 _SHORTEST = 4
