@@ -87,6 +87,8 @@ class Prompt(_Value):
         images: Pictures that belong to the question.
         json_mode: Whether the answer has to be a JSON document, of any form.
         json_schema: The JSON Schema the answer has to follow; it implies `json_mode`.
+        prefill: The beginning of the answer, which the model goes on from. What comes is the rest
+            of it, but from Mistral, who gives back the beginning, too. Not every model takes one.
         extra: Fields merged into the request body last, in the provider's own form.
 
     Raises:
@@ -100,6 +102,7 @@ class Prompt(_Value):
     images: tuple[Image, ...] = ()
     json_mode: bool = False
     json_schema: Mapping[str, Any] | None = None
+    prefill: str | None = None
     extra: Mapping[str, Any] = {}
 
     def __init__(self, text: str, **data: Any) -> None:
@@ -118,6 +121,10 @@ class Prompt(_Value):
     def with_system(self, system: str | None) -> Prompt:
         """Give the same prompt under other instructions."""
         return self.model_copy(update={"system": system})
+
+    def with_prefill(self, prefill: str | None) -> Prompt:
+        """Give the same prompt with this beginning of the answer, which the model goes on from."""
+        return self.model_copy(update={"prefill": prefill})
 
     def with_message(self, role: Role | str, content: str, **data: Any) -> Prompt:
         """Give the same prompt with one more message at the end of its history."""

@@ -13,6 +13,7 @@ from rxwizard.chunks import ChunkKind, FinishReason, TokenUsage, ToolCallDelta
 from rxwizard.decoders import SSEDecoder
 from rxwizard.errors import ConfigError, DecodeError
 from rxwizard.prompts import Image, Message, Prompt, Role, Tool
+from rxwizard.providers.prefill import check_prefill
 from rxwizard.providers.protocol import RequestSettings, WireProtocol, WireRequest
 from rxwizard.providers.reader import Draft, Reader, ReaderOptions
 from rxwizard.providers.requests import (
@@ -40,9 +41,10 @@ def messages_request(prompt: Prompt, settings: RequestSettings, vendor: Vendor) 
     """Make the request for a prompt.
 
     Raises:
-        ConfigError: A seed, JSON without a schema or an effort is asked for that this API does not
-            have.
+        ConfigError: A seed, JSON without a schema, an effort or a prefill is asked for that this
+            API does not have.
     """
+    check_prefill(prompt, settings, vendor)
     if settings.seed is not None:
         message = "Anthropic has no seed: leave it out."
         raise ConfigError(message)
@@ -96,6 +98,9 @@ def _messages(prompt: Prompt) -> Iterator[dict[str, Any]]:
     content: list[dict[str, Any]] = [_image(image) for image in prompt.images]
     content.append({"type": "text", "text": prompt.text})
     yield {"role": "user", "content": content if prompt.images else prompt.text}
+    # White space at the end of a prefill is an error (status 400).
+    if prefill := (prompt.prefill or "").rstrip():
+        yield {"role": "assistant", "content": prefill}
 
 
 def _message(message: Message) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from rxwizard.chunks import ChunkKind, FinishReason, TokenUsage, ToolCallDelta
 from rxwizard.errors import ConfigError
 from rxwizard.prompts import Image, Message, Prompt, Role, Tool
 from rxwizard.providers.aws import EnvelopeDecoder, union_data
+from rxwizard.providers.prefill import check_prefill
 from rxwizard.providers.protocol import RequestSettings, WireProtocol, WireRequest
 from rxwizard.providers.reader import Draft, Reader, ReaderOptions
 from rxwizard.providers.requests import credentials, endpoint_of, without_none
@@ -41,9 +42,10 @@ def converse_request(prompt: Prompt, settings: RequestSettings, vendor: Vendor) 
     """Make the request for a prompt.
 
     Raises:
-        ConfigError: A seed, JSON without a schema, an effort or an image is asked for that this API
-            does not have; or there is neither a key nor a way to sign.
+        ConfigError: A seed, JSON without a schema, an effort, an image or a prefill is asked for
+            that this API does not have; or there is neither a key nor a way to sign.
     """
+    check_prefill(prompt, settings, vendor)
     if settings.seed is not None:
         message = "Bedrock's Converse has no seed: leave it out."
         raise ConfigError(message)
@@ -101,6 +103,9 @@ def _messages(prompt: Prompt) -> list[dict[str, Any]]:
     """Give the conversation; its roles have to alternate, so neighbours of one role are joined."""
     turns = [_turn(message) for message in prompt.history if message.role is not Role.SYSTEM]
     turns.append(("user", [*map(_image, prompt.images), {"text": prompt.text}]))
+    # White space at the end of a prefill is an error (status 400).
+    if prefill := (prompt.prefill or "").rstrip():
+        turns.append(("assistant", [{"text": prefill}]))
     messages: list[dict[str, Any]] = []
     for role, content in turns:
         if messages and messages[-1]["role"] == role:

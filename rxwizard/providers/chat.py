@@ -15,6 +15,7 @@ from rxwizard.chunks import ChunkKind, FinishReason, TokenUsage
 from rxwizard.decoders import SSEDecoder
 from rxwizard.errors import DecodeError
 from rxwizard.prompts import Image, Message, Prompt, Role
+from rxwizard.providers.prefill import check_prefill
 from rxwizard.providers.protocol import RequestSettings, WireProtocol, WireRequest
 from rxwizard.providers.reader import Draft, Reader, ReaderOptions
 from rxwizard.providers.requests import (
@@ -41,10 +42,15 @@ MAX_CHOICES = 1024
 
 
 def chat_request(prompt: Prompt, settings: RequestSettings, vendor: Vendor) -> WireRequest:
-    """Make the request for a prompt."""
+    """Make the request for a prompt.
+
+    Raises:
+        ConfigError: The prompt has a prefill that the model cannot go on from.
+    """
+    check_prefill(prompt, settings, vendor)
     body: dict[str, Any] = without_none(
         model=settings.model_name,
-        messages=[*_messages(prompt)],
+        messages=[*_messages(prompt), *_prefill(prompt, vendor)],
         stream=True,
         stream_options={"include_usage": True} if vendor.stream_usage else None,
         temperature=settings.temperature,
@@ -57,6 +63,8 @@ def chat_request(prompt: Prompt, settings: RequestSettings, vendor: Vendor) -> W
     body |= without_none(
         **{vendor.seed_field: settings.seed, vendor.max_tokens_field: settings.max_tokens}
     )
+    if prompt.prefill and vendor.prefill == "continue":
+        body |= {"continue_final_message": True, "add_generation_prompt": False}
     return WireRequest(
         url=under(endpoint_of(settings, vendor).removesuffix(_PATH), _PATH),
         body={**body, **prompt.extra},
@@ -82,6 +90,14 @@ def _messages(prompt: Prompt) -> Iterator[dict[str, Any]]:
         yield {"role": "user", "content": parts}
     else:
         yield {"role": "user", "content": prompt.text}
+
+
+def _prefill(prompt: Prompt, vendor: Vendor) -> Iterator[dict[str, Any]]:
+    if prompt.prefill:
+        begun: dict[str, Any] = {"role": "assistant", "content": prompt.prefill}
+        if vendor.prefill in {"prefix", "partial"}:
+            begun[vendor.prefill] = True
+        yield begun
 
 
 def _message(message: Message) -> dict[str, Any]:

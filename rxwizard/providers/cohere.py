@@ -13,6 +13,7 @@ from rxwizard.chunks import ChunkKind, FinishReason, TokenUsage
 from rxwizard.decoders import SSEDecoder
 from rxwizard.errors import ConfigError
 from rxwizard.prompts import Message, Prompt, Role
+from rxwizard.providers.prefill import check_prefill
 from rxwizard.providers.protocol import RequestSettings, WireProtocol, WireRequest
 from rxwizard.providers.reader import Draft, Reader, ReaderOptions
 from rxwizard.providers.requests import (
@@ -35,8 +36,9 @@ def cohere_request(prompt: Prompt, settings: RequestSettings, vendor: Vendor) ->
     """Make the request for a prompt.
 
     Raises:
-        ConfigError: A reasoning effort is asked for that this API does not have.
+        ConfigError: A reasoning effort or a prefill is asked for that this API does not have.
     """
+    check_prefill(prompt, settings, vendor)
     body = without_none(
         model=settings.model_name,
         messages=[*_messages(prompt)],

@@ -11,6 +11,7 @@ from pydantic_core import from_json
 
 from rxwizard.errors import ConfigError
 from rxwizard.prompts import Image, Message, Prompt, Role, Tool
+from rxwizard.providers.prefill import check_prefill
 from rxwizard.providers.protocol import RequestSettings, WireRequest
 from rxwizard.providers.requests import credentials, endpoint_of, under, without_none
 from rxwizard.providers.shape import as_object, as_text, is_object
@@ -28,9 +29,10 @@ def gemini_request(prompt: Prompt, settings: RequestSettings, vendor: Vendor) ->
     """Make the request for a prompt.
 
     Raises:
-        ConfigError: An effort is asked for that this API does not have, or the history has a tool's
-            result that does not say which tool's.
+        ConfigError: An effort or a prefill is asked for that this API does not have, or the history
+            has a tool's result that does not say which tool's.
     """
+    check_prefill(prompt, settings, vendor)
     system = [prompt.system] if prompt.system is not None else []
     system += [as_text(m.content) for m in prompt.history if m.role is Role.SYSTEM]
     generation = without_none(

@@ -13,6 +13,7 @@ from rxwizard.chunks import ChunkKind, FinishReason, TokenUsage
 from rxwizard.decoders import JSONLinesDecoder
 from rxwizard.errors import ConfigError
 from rxwizard.prompts import Message, Prompt
+from rxwizard.providers.prefill import check_prefill
 from rxwizard.providers.protocol import RequestSettings, WireProtocol, WireRequest
 from rxwizard.providers.reader import Draft, Reader, ReaderOptions
 from rxwizard.providers.requests import (
@@ -34,8 +35,10 @@ def ollama_request(prompt: Prompt, settings: RequestSettings, vendor: Vendor) ->
     """Make the request for a prompt.
 
     Raises:
-        ConfigError: An image is a URL, which Ollama does not fetch.
+        ConfigError: An image is a URL, which Ollama does not fetch; or the prompt has a prefill
+            that the model cannot go on from.
     """
+    check_prefill(prompt, settings, vendor)
     options = without_none(
         temperature=settings.temperature,
         top_p=settings.top_p,
@@ -94,6 +97,8 @@ def _messages(prompt: Prompt) -> Iterator[dict[str, Any]]:
             raise ConfigError(problem)
         images.append(image.data)
     yield {"role": "user", "content": prompt.text, **({"images": images} if images else {})}
+    if prompt.prefill:
+        yield {"role": "assistant", "content": prompt.prefill}
 
 
 def _message(message: Message) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from rxwizard.errors import ConfigError
 from rxwizard.prompts import Message, Prompt, Role, Tool
+from rxwizard.providers.prefill import check_prefill
 from rxwizard.providers.protocol import RequestSettings, WireRequest
 from rxwizard.providers.requests import as_arguments, credentials, endpoint_of, under, without_none
 from rxwizard.providers.shape import as_object
@@ -17,8 +18,9 @@ def responses_request(prompt: Prompt, settings: RequestSettings, vendor: Vendor)
     """Make the request for a prompt.
 
     Raises:
-        ConfigError: A seed or stop sequences are asked for, which this API does not have.
+        ConfigError: A seed, stop sequences or a prefill is asked for, which this API does not have.
     """
+    check_prefill(prompt, settings, vendor)
     for name, value in (("seed", settings.seed), ("stop", settings.stop or None)):
         if value is not None:
             message = f'The Responses API ("{vendor.name}") has no {name}: leave it out.'

@@ -16,7 +16,15 @@ import pytest
 from aioresponses import aioresponses
 from amazon import chunks, converse
 
-from rxwizard import ConfigError, Prompt, StreamingClient, WizardConfig, WizardError, WizardResponse
+from rxwizard import (
+    ConfigError,
+    Prompt,
+    RetryConfig,
+    StreamingClient,
+    WizardConfig,
+    WizardError,
+    WizardResponse,
+)
 from rxwizard.providers import PROTOCOLS
 
 from .reader_kit import lines, sse
@@ -106,7 +114,7 @@ ANSWERS: dict[str, str | bytes] = {
 
 
 def config_of(model: str, **settings: Any) -> WizardConfig:
-    settings.setdefault("api_key", KEY)
+    settings = {"api_key": KEY, "retry": RetryConfig(retries=0), **settings}
     return WizardConfig(model=model, **settings)
 
 

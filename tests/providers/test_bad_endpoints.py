@@ -11,6 +11,7 @@ from rxwizard import (
     NetworkError,
     ProviderError,
     RequestError,
+    RetryConfig,
     StreamingClient,
     StreamInterruptedError,
     WizardConfig,
@@ -26,6 +27,7 @@ every_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS.keys(
 
 
 async def failure_at(endpoint: str, model: str = "openai:m", **settings: Any) -> WizardError:
+    settings = {"retry": RetryConfig(retries=0), **settings}
     config = WizardConfig(model=model, api_key="k-1234", endpoint=endpoint, **settings)
     with pytest.raises(WizardError) as caught:
         await StreamingClient(config).generate_complete("Hello?")

@@ -21,6 +21,7 @@ from rxwizard import (
     Message,
     Prompt,
     RequestError,
+    RetryConfig,
     Role,
     StreamChunk,
     StreamingClient,
@@ -69,6 +70,7 @@ async def answering(answer: Answer) -> AsyncGenerator[tuple[str, asyncio.Event]]
 
 
 def config(url: str, model: str = "openai:m", **settings: Any) -> WizardConfig:
+    settings = {"retry": RetryConfig(retries=0), **settings}
     return WizardConfig(model, api_key=KEY, endpoint=url, **settings)
 
 

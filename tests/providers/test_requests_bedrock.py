@@ -21,6 +21,7 @@ from rxwizard import (
     Prompt,
     RateLimitError,
     RequestError,
+    RetryConfig,
     Role,
     StreamingClient,
     TokenLimitError,
@@ -58,7 +59,7 @@ def region(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def config_of(model: str = f"bedrock:{MODEL}", **settings: Any) -> WizardConfig:
-    settings.setdefault("api_key", KEY)
+    settings = {"api_key": KEY, "retry": RetryConfig(retries=0), **settings}
     return WizardConfig(model=model, **settings)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rxwizard import ConfigError, Prompt, StreamingClient, WizardConfig, WizardError
+from rxwizard import ConfigError, Prompt, RetryConfig, StreamingClient, WizardConfig, WizardError
 from rxwizard.providers import PROTOCOLS
 
 from .loopback import closed_port, http, server
@@ -101,7 +101,8 @@ def assert_hidden(error: BaseException, records: list[logging.LogRecord]) -> Non
 
 
 def config_at(endpoint: str, model: str) -> WizardConfig:
-    return WizardConfig(model=model, api_key=KEY, endpoint=endpoint)
+    retry = RetryConfig(retries=0)
+    return WizardConfig(model=model, api_key=KEY, endpoint=endpoint, retry=retry)
 
 
 async def failure_at(endpoint: str, model: str) -> WizardError:
