@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from reactivex import Observable, abc
-from reactivex.scheduler import TimeoutScheduler
 
-from rxwizard.demand import LoopScheduler
-from rxwizard.demand.gate import running_loop
+from rxwizard.demand.clock import clock as clock
 from rxwizard.errors import ConfigError
 
 A = TypeVar("A")
@@ -148,16 +146,3 @@ def check_count(operator: str, least: int = 1, **options: Any) -> None:
         if type(value) is not int or value < least:
             message = f"{operator}: {name}={value!r} cannot work; it must be {least} or more"
             raise ConfigError(message)
-
-
-def clock(scheduler: abc.SchedulerBase | None) -> abc.SchedulerBase:
-    """Give what keeps time for one subscription: the scheduler that was handed over with it.
-
-    Without one it is the running loop, and where none is running, threads, as RxPY does.
-    """
-    if scheduler is not None:
-        return scheduler
-    try:
-        return LoopScheduler(running_loop())
-    except RuntimeError:
-        return TimeoutScheduler.singleton()
