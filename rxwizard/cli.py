@@ -1,43 +1,48 @@
 """The command ``rxwizard``: one prompt, and its answer streamed to the terminal.
 
-The answer goes to stdout, all that is said about it to stderr. The exit code is 0 where the answer
-came to its end, 1 where it failed, 2 where the command was used wrongly, 130 after Ctrl+C, 141
-where whoever read stdout went away.
+``rxwizard replay FILE`` shows an answer that was recorded. The answer goes to stdout, all that is
+said about it to stderr. The exit code is 0 where the answer came to its end, 1 where it failed, 2
+where the command was used wrongly, 130 after Ctrl+C, 141 where whoever read stdout went away.
 """
 
 from __future__ import annotations
 
 import asyncio
 import io
+import logging
 import os
-import select
-import signal
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from rxwizard.arguments import parser
-from rxwizard.chunks import ChunkKind, FinishReason, StreamChunk, TokenUsage, WizardResponse
+from rxwizard.arguments import parser, replay_parser
+from rxwizard.cli_output import (
+    FAILED,
+    INTERRUPTED,
+    USAGE,
+    Output,
+    OutputError,
+    fail,
+    say,
+    say_all,
+    status,
+)
 from rxwizard.client import StreamingClient
 from rxwizard.config import WizardConfig, default_model
-from rxwizard.errors import (
-    ConfigError,
-    InvalidPromptError,
-    StreamInterruptedError,
-    WizardError,
-)
+from rxwizard.errors import ConfigError, InvalidPromptError, StreamInterruptedError, WizardError
 from rxwizard.fold import ResponseBuilder
 from rxwizard.prompts import Prompt
 from rxwizard.providers import VENDORS
 from rxwizard.providers.listing import provider_table
-from rxwizard.sinks.items import json_of
+from rxwizard.recording import Recorder, load
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Generator, Iterable, Sequence
-    from types import FrameType
+    from collections.abc import AsyncGenerator, Callable, Sequence
+    from contextlib import AbstractAsyncContextManager
 
-_FAILED, _USAGE, _INTERRUPTED, _BROKEN_PIPE = 1, 2, 128 + 2, 128 + 13
+    from rxwizard.chunks import StreamChunk
+    from rxwizard.stream import Stream
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,19 +52,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             # What a terminal or a pipe cannot show must not end an answer.
             stream.reconfigure(errors="replace")
-    options = parser().parse_args(arguments)
+    # What the log would say comes as chunks as well, or is said in the end; nobody configures it.
+    logging.getLogger("rxwizard").addHandler(logging.NullHandler())
+    given = sys.argv[1:] if arguments is None else arguments
     try:
+        if given[:1] == ["replay"]:
+            return _replay(replay_parser().parse_args(given[1:]))
+        options = parser().parse_args(given)
         if options.prompt == "providers":
             return _list_providers()
-        return _run(options)
+        return _ask(options)
     except InvalidPromptError as error:
-        return _fail(error, _USAGE)
+        return fail(error, USAGE)
     except WizardError as error:
-        return _fail(error)
-    except _OutputError as error:
+        return fail(error)
+    except OutputError as error:
         return error.report()
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return INTERRUPTED
 
 
 def _replace_what_is_closed() -> None:
@@ -80,41 +90,45 @@ def _list_providers() -> int:
     """Write the table of providers: name, protocol, variables of the key, endpoint."""
     rows = provider_table()
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    output = _Output(as_json=False)
+    output = Output(as_json=False)
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         output.write("  ".join(cells).rstrip() + "\n")
     return 0
 
 
-def _run(options: argparse.Namespace) -> int:
+def _ask(options: argparse.Namespace) -> int:
+    """Ask, and show the answer while it comes."""
     text = sys.stdin.read() if options.prompt == "-" else _unescaped(options.prompt)
     prompt = Prompt(text, system=options.system and _unescaped(options.system))
     config, notice = _configure(options)
-    if not options.quiet and notice:
-        _say(notice)
-    output = _Output(as_json=options.json)
-    answer = ResponseBuilder()
-    error: WizardError | None = None
-    ending, code = "", 0
-    try:
-        asyncio.run(_stream(config, prompt, output, answer))
-    except KeyboardInterrupt:
-        ending, code = "interrupted", _INTERRUPTED
-    except WizardError as failure:
-        ending = "cut off" if isinstance(failure, StreamInterruptedError) else "failed"
-        error, code = failure, _FAILED
-    output.end_line()
-    if not options.quiet:
-        _say_all(output.warnings)
-    response = answer.build()
-    if not options.json:
-        _say_all(f"tool call: {call.name}({call.arguments_raw})" for call in response.tool_calls)
-    if error is not None:
-        _fail(error)
-    if not options.quiet and (error is None or output.has_begun):
-        _say(_status(response, config.provider, ending))
+    recorder = None if options.record is None else Recorder(options.record)
+
+    @asynccontextmanager
+    async def answer() -> AsyncGenerator[Stream[StreamChunk]]:
+        async with StreamingClient(config, record=recorder) as client:
+            yield client.generate_stream(prompt)
+
+    code = _show(answer, config.provider, notice, options)
+    if recorder is not None and recorder.failure is not None:
+        say(f"warning: the recording is not whole: {recorder.failure}")
     return code
+
+
+def _replay(options: argparse.Namespace) -> int:
+    """Show an answer that was recorded."""
+    recording = load(options.file)
+    exchange = recording.exchange(options.exchange)
+    stream = recording.stream(exchange.number, speed=options.speed, split=options.split)
+    notice = "note: this is a recording"
+    if (count := len(recording.exchanges)) > 1:
+        notice += f" of {count} requests; number {exchange.number} is shown (--exchange)"
+
+    @asynccontextmanager
+    async def answer() -> AsyncGenerator[Stream[StreamChunk]]:
+        yield stream
+
+    return _show(answer, exchange.provider, notice, options)
 
 
 def _unescaped(argument: str) -> str:
@@ -146,171 +160,46 @@ def _unconfigured() -> str:
     return "no model is configured (set OPENAI_API_KEY, ANTHROPIC_API_KEY or WIZARD_MODEL)"
 
 
-async def _stream(
-    config: WizardConfig, prompt: Prompt, output: _Output, answer: ResponseBuilder
-) -> None:
-    """Show the answer chunk by chunk. However it ends, the connection is closed after it."""
-    with output.interruptible():
-        async with (
-            StreamingClient(config) as client,
-            client.generate_stream(prompt).open() as chunks,
-        ):
-            async for chunk in chunks:
-                answer.add(chunk)
-                output.show(chunk)
-
-
-#: A model's words must not steer a terminal: control characters become U+FFFD there.
-_HARMLESS = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
-
-
-class _Output:
-    """Stdout, flushed after each chunk."""
-
-    def __init__(self, *, as_json: bool) -> None:
-        self.has_begun = False
-        self.warnings: list[str] = []
-        self._as_json = as_json
-        self._is_terminal = sys.stdout.isatty()
-        self._is_writing = False
-        self._in_line = False
-
-    def show(self, chunk: StreamChunk) -> None:
-        """Write a chunk, or what is to be seen of it.
-
-        Raises:
-            _OutputError: Stdout cannot be written to.
-        """
-        self.has_begun = True
-        if chunk.kind is ChunkKind.WARNING:
-            self.warnings.append(f"warning: {chunk.data}")
-        if self._as_json:
-            self.write(f"{_as_json(chunk)}\n")
-        elif chunk.text and chunk.choice == 0:
-            self.write(chunk.text.translate(_HARMLESS) if self._is_terminal else chunk.text)
-
-    def end_line(self) -> None:
-        """End the line that the answer left open, unless a write waits for a full pipe."""
-        if self._is_writing and not _has_room():
-            _drop_stdout()
-        elif self._in_line:
-            self.write("\n")
-
-    def write(self, text: str) -> None:
-        """Write and flush.
-
-        Raises:
-            _OutputError: Stdout cannot be written to.
-        """
-        self._in_line = not text.endswith("\n")
-        self._is_writing = True
-        try:
-            sys.stdout.write(text)
-            sys.stdout.flush()
-        except OSError as error:
-            raise _OutputError(error) from error
-        # Not in a `finally`: where Ctrl+C broke it off, this is how one knows.
-        self._is_writing = False
-
-    @contextmanager
-    def interruptible(self) -> Generator[None]:
-        """Let Ctrl+C also end a write that waits for a full pipe.
-
-        asyncio's own way is to cancel the task, and a task that writes does not get to know.
-        """
-        cancel_task = signal.getsignal(signal.SIGINT)
-
-        def interrupt(number: int, frame: FrameType | None) -> None:
-            if self._is_writing:
-                raise KeyboardInterrupt
-            if callable(cancel_task):
-                cancel_task(number, frame)
-
-        if callable(cancel_task):  # else the process was started to ignore it
-            signal.signal(signal.SIGINT, interrupt)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, cancel_task)
-
-
-class _OutputError(Exception):
-    """Stdout cannot be written to: its reader went away, or the disk is full."""
-
-    def __init__(self, cause: OSError) -> None:
-        super().__init__(str(cause))
-        self.cause = cause
-
-    def report(self) -> int:
-        """Say so, unless it is a pipe that was closed; give the exit code."""
-        _drop_stdout()
-        if isinstance(self.cause, BrokenPipeError):
-            return _BROKEN_PIPE
-        reason = self.cause.strerror or self.cause
-        _say(f"error: The answer cannot be written: {reason}. Check where stdout goes.")
-        return _FAILED
-
-
-def _has_room() -> bool:
-    """Tell whether a write to stdout would go on at once."""
+def _show(
+    answer: Callable[[], AbstractAsyncContextManager[Stream[StreamChunk]]],
+    provider: str,
+    notice: str | None,
+    options: argparse.Namespace,
+) -> int:
+    """Show an answer while it comes, and say in the end what is known; give the exit code."""
+    if not options.quiet and notice:
+        say(notice)
+    output = Output(as_json=options.json, quiet=options.quiet)
+    builder = ResponseBuilder()
+    error: WizardError | None = None
+    ending, code = "", 0
     try:
-        return bool(select.select([], [sys.stdout], [], 0)[1])
-    except (OSError, ValueError):  # no file, or a system that can ask sockets only
-        return False
-
-
-def _drop_stdout() -> None:
-    """Send what is still buffered nowhere, or the interpreter would try again on its way out."""
-    with suppress(OSError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-
-
-def _as_json(chunk: StreamChunk) -> str:
-    # Escapes lose nothing where stdout cannot show a character; a "?" would.
-    plain = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    return json_of(chunk, ascii_only=not plain)
-
-
-def _status(response: WizardResponse, provider: str, ending: str) -> str:
-    """Say in one line what is known; what the provider did not report is a question mark."""
-    usage = response.usage or TokenUsage()
-    facts = response.metadata
-    so_far = " so far" if ending and usage.completion_tokens is not None else ""
-    first, speed = facts.time_to_first_token, None
-    if usage.completion_tokens is not None and facts.duration and not ending:
-        speed = usage.completion_tokens / facts.duration
-    return (
-        f"{provider}:{response.model}: "
-        f"{_known(usage.prompt_tokens)} tokens in, {_known(usage.completion_tokens)} out{so_far}; "
-        f"first token after {'?' if first is None else f'{first:.2f}'} s; "
-        f"{'?' if speed is None else f'{speed:.1f}'} tokens/s; "
-        f"ended: {ending or _reason(response)}"
-    )
-
-
-def _reason(response: WizardResponse) -> str:
-    if response.finish_reason is FinishReason.OTHER:
-        return f"other ({response.raw_finish_reason})"
-    return response.finish_reason or "?"
-
-
-def _known(count: int | None) -> str:
-    return "?" if count is None else str(count)
-
-
-def _fail(error: WizardError, code: int = _FAILED) -> int:
-    """Say what went wrong and what to do about it, in one line."""
-    _say(f"error: {error}")
+        asyncio.run(_stream(answer, output, builder))
+    except KeyboardInterrupt:
+        ending, code = "interrupted", INTERRUPTED
+    except WizardError as failure:
+        ending = "cut off" if isinstance(failure, StreamInterruptedError) else "failed"
+        error, code = failure, FAILED
+    output.end_line()
+    say_all(output.warnings)
+    response = builder.build()
+    if not options.json:
+        say_all(f"tool call: {call.name}({call.arguments_raw})" for call in response.tool_calls)
+    if error is not None:
+        fail(error)
+    if not options.quiet and (error is None or output.has_begun):
+        say(status(response, provider, ending))
     return code
 
 
-def _say_all(lines: Iterable[str]) -> None:
-    for line in lines:
-        _say(line)
-
-
-def _say(line: str) -> None:
-    with suppress(OSError):  # nobody listens
-        print(f"rxwizard: {' '.join(line.split())}", file=sys.stderr, flush=True)
+async def _stream(
+    answer: Callable[[], AbstractAsyncContextManager[Stream[StreamChunk]]],
+    output: Output,
+    builder: ResponseBuilder,
+) -> None:
+    """Show the answer chunk by chunk. However it ends, the connection is closed after it."""
+    with output.interruptible():
+        async with answer() as stream, stream.open() as chunks:
+            async for chunk in chunks:
+                builder.add(chunk)
+                output.show(chunk)

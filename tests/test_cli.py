@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from rxwizard.testing.plugin import SimulatorFactory
 
 KEY = "sk-test-4242424242"
+#: Ask but once.
+ONCE = {"WIZARD_RETRY_RETRIES": "0"}
 HELLO = Script(Text("Hello there."), usage=Usage(12, 3))
 
 
@@ -301,7 +303,7 @@ async def test_a_key_in_the_environment_is_enough(simulator: SimulatorFactory) -
 async def test_a_refusal_is_one_line_with_the_remedy(
     simulator: SimulatorFactory, reply: HttpError, said: str
 ) -> None:
-    ended = await run("Hi", **asks(await simulator(reply)))
+    ended = await run("Hi", **asks(await simulator(reply)), **ONCE)
 
     assert (ended.code, ended.out) == (1, "")
     assert ended.err.startswith("rxwizard: error: ")
@@ -338,10 +340,52 @@ async def test_half_an_answer_is_an_error_and_what_is_known(
     assert status.endswith(f"; ? tokens/s; ended: {ending}")
 
 
+async def test_a_retry_is_told_at_once(simulator: SimulatorFactory) -> None:
+    sim = await simulator(Script(HttpError(503, headers={"retry-after": "0"})), HELLO)
+    ended = await run("Hi", **asks(sim), WIZARD_RETRY_BASE="0.001")
+
+    assert (ended.code, ended.out) == (0, "Hello there.\n")
+    warning, status = ended.err.splitlines()
+    assert warning.startswith("rxwizard: warning: ")
+    assert "HTTP 503" in warning
+    assert status.endswith("ended: stop")
+
+
+async def test_retries_that_fail_are_told_and_so_is_the_last_error(
+    simulator: SimulatorFactory,
+) -> None:
+    sim = await simulator(HttpError(500))
+    settings = {"WIZARD_RETRY_RETRIES": "1", "WIZARD_RETRY_BASE": "0.001"}
+    loud = await run("Hi", **asks(sim), **settings)
+    quiet = await run("-q", "Hi", **asks(sim), **settings)
+
+    assert (loud.code, quiet.code) == (1, 1)
+    warning, error = loud.err.splitlines()
+    assert warning.startswith("rxwizard: warning: ")
+    assert error.startswith("rxwizard: error: ")
+    assert len(quiet.err.splitlines()) == 1
+
+
+async def test_an_answer_that_begins_anew_says_so(simulator: SimulatorFactory) -> None:
+    sim = await simulator(Script(Text("Half an"), Hold(), Reset()), HELLO)
+    settings = {"WIZARD_RETRY_AFTER_FIRST_TOKEN": "restart", "WIZARD_RETRY_BASE": "0.001"}
+    process = await start("-q", "Hi", **asks(sim), **settings)
+    assert process.stdout is not None
+    assert await process.stdout.readexactly(7) == b"Half an"
+    (await sim.request()).release()
+    ended = await end(process)
+
+    assert (ended.code, ended.out) == (0, "\nHello there.\n")
+    assert ended.err == (
+        "rxwizard: warning: the answer begins anew, what stands above does not count\n"
+    )
+
+
 async def test_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    ended = await run("Hi", OPENAI_API_KEY=KEY, OPENAI_ENDPOINT=f"http://127.0.0.1:{port}/v1")
+    endpoint = f"http://127.0.0.1:{port}/v1"
+    ended = await run("Hi", OPENAI_API_KEY=KEY, OPENAI_ENDPOINT=endpoint, **ONCE)
 
     assert (ended.code, ended.out) == (1, "")
     assert re.fullmatch(r"rxwizard: error: Nobody answers at .*check the endpoint.*\n", ended.err)

@@ -1,0 +1,69 @@
+"""A recording that was made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rxwizard.chunks import StreamChunk
+from rxwizard.config import StreamingConfig
+from rxwizard.errors import ConfigError
+from rxwizard.recording.exchange import Exchange
+from rxwizard.recording.replay import Split, replayed
+from rxwizard.stream import Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What was recorded. It is in memory as a whole.
+
+    Attributes:
+        path: The file it was read from.
+        begun: When the recording began: date and time, ISO 8601, UTC.
+        exchanges: In the order in which they were begun.
+    """
+
+    path: Path
+    begun: str
+    exchanges: tuple[Exchange, ...]
+
+    def exchange(self, number: int = -1) -> Exchange:
+        """Give an exchange by its number, or by its place from the end: -1 is the last.
+
+        Raises:
+            ConfigError: There is none.
+        """
+        if number < 0 and -number <= len(self.exchanges):
+            return self.exchanges[number]
+        for exchange in self.exchanges:
+            if exchange.number == number:
+                return exchange
+        numbers = ", ".join(str(exchange.number) for exchange in self.exchanges)
+        message = f"{self.path} has no exchange {number}: there are {numbers}."
+        raise ConfigError(message if numbers else f"{self.path}: nothing was recorded.")
+
+    def stream(
+        self,
+        exchange: int = -1,
+        *,
+        speed: float | None = 1.0,
+        split: Split | None = None,
+        streaming: StreamingConfig | None = None,
+    ) -> Stream[StreamChunk]:
+        """Make the cold stream of an answer: the chunks, or the error, that it was when recorded.
+
+        It goes through the same decoder and reader as a live one, and needs no key, no network and
+        no settings. A reader that pauses it pauses the replay.
+
+        Args:
+            exchange: Which one, as for `exchange`.
+            speed: 1 is the pace at which it came, 2 is twice as fast; None: at once.
+            split: None: the body comes in the slices in which it was read. A number: in slices of
+                so many bytes. A function: makes the slices out of the whole body.
+            streaming: How the chunks flow, and what becomes one; None: the defaults.
+
+        Raises:
+            ConfigError: There is no such exchange, its provider is not known, or an option cannot
+                be.
+        """
+        return replayed(self.exchange(exchange), speed, split, streaming or StreamingConfig())
