@@ -31,6 +31,12 @@ from rxwizard.operators.combine import map_prompts as map_prompts
 from rxwizard.operators.combine import merge_streams as merge_streams
 from rxwizard.operators.costs import budget as budget
 from rxwizard.operators.costs import cost as cost
+from rxwizard.operators.deadline import deadline as deadline
+from rxwizard.operators.fallback import Alternative as Alternative
+from rxwizard.operators.fallback import errors_as_chunks as errors_as_chunks
+from rxwizard.operators.fallback import fallback_to as fallback_to
+from rxwizard.operators.fallback import recover as recover
+from rxwizard.operators.first_tokens import FirstTokenTimes as FirstTokenTimes
 from rxwizard.operators.flow import batched as batched
 from rxwizard.operators.flow import bounded as bounded
 from rxwizard.operators.flow import map_async as map_async
@@ -39,6 +45,7 @@ from rxwizard.operators.flow import zip_with as zip_with
 from rxwizard.operators.graphemes import Unit as Unit
 from rxwizard.operators.growing import GrowingArray as GrowingArray
 from rxwizard.operators.growing import GrowingObject as GrowingObject
+from rxwizard.operators.hedging import hedge as hedge
 from rxwizard.operators.making import Operator as Operator
 from rxwizard.operators.markdown import buffer_code_blocks as buffer_code_blocks
 from rxwizard.operators.markdown import buffer_markdown as buffer_markdown
@@ -53,6 +60,9 @@ from rxwizard.operators.pricing import Price as Price
 from rxwizard.operators.racing import Contender as Contender
 from rxwizard.operators.racing import race as race
 from rxwizard.operators.reports import Progress as Progress
+from rxwizard.operators.retry import Resumed as Resumed
+from rxwizard.operators.retry import continue_on_cut as continue_on_cut
+from rxwizard.operators.retry import retry_stream as retry_stream
 from rxwizard.operators.select import choice as choice
 from rxwizard.operators.select import final as final
 from rxwizard.operators.select import reasoning as reasoning

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 from reactivex import Observable, abc
 from reactivex.disposable import SingleAssignmentDisposable
 
-from rxwizard.chunks import ChunkKind, FinishReason, StreamChunk, TokenUsage, altered
+from rxwizard.chunks import ChunkKind, FinishReason, StreamChunk, altered
 from rxwizard.errors import BudgetExceededError
 from rxwizard.fold import ResponseBuilder
 
@@ -153,7 +153,7 @@ class _Guard:
                 is_final=True,
                 complete=False,
                 finish_reason=FinishReason.BUDGET,
-                usage=self._usage(),
+                usage=self._spending.usage,
                 seq=chunk.seq + 1,
                 epoch=chunk.epoch,
                 at=chunk.at,
@@ -175,20 +175,4 @@ class _Guard:
             request_id=source.request_id,
             provider=source.provider or None,
             partial=partial,
-        )
-
-    def _usage(self) -> TokenUsage:
-        """Give what the provider has said, with our own count of what it has not."""
-        spending = self._spending
-        said = spending.usage or TokenUsage()
-        output = spending.output.now
-        if output.source == "reported":
-            return said
-        prompt = said.prompt_tokens
-        return said.model_copy(
-            update={
-                "completion_tokens": output.tokens,
-                "total_tokens": None if prompt is None else prompt + output.tokens,
-                "source": "estimated",
-            }
         )

@@ -96,7 +96,8 @@ def concat_streams(*streams: Observable[StreamChunk]) -> Stream[StreamChunk]:
 
     The next one is asked for when the one before has completed. What they brought counts as one
     answer: one start, one final chunk, which has the last one's finish reason and the usage of all,
-    added up; what the others said of usage comes as kind usage. `seq` rises by one throughout.
+    added up (`latest` is the last one's); what the others said of usage comes as kind usage. `seq`
+    rises by one throughout, and so does the source's `attempt` with each request.
 
     .. marble::
         -s-a-f|-s-b-f|
@@ -105,8 +106,8 @@ def concat_streams(*streams: Observable[StreamChunk]) -> Stream[StreamChunk]:
 
     Emits chunks. Nothing is held back: completion is that of the last one; an error of one ends the
     whole at once, and its `partial` is all that had arrived. Where one begins anew (a retry, a
-    retraction), the whole does, in a newer epoch, with what the ones before it have said: that is
-    kept for it. Disposing closes the one that runs.
+    retraction), the whole does, by a retraction of all of it, with what the ones before it have
+    said: that is kept for it. Disposing closes the one that runs.
 
     Args:
         streams: The streams, one or more.

@@ -33,7 +33,7 @@ def cost(
     own. Input from a cache is priced as such. While the provider has not reported its tokens, the
     output's are counted as by `count_tokens`; the input's are those you name, or not known, and
     then `input_usd` is None. Where an operator upstream sends another request (a newer epoch, a
-    second start), what the ones before it cost is added.
+    later attempt, a second start), what the ones before it cost is added, whatever became of them.
 
     .. marble::
         --s--a--b--f|
@@ -130,7 +130,7 @@ def budget(
 
     - "cut", a final chunk of its own, with `complete` False, the finish reason "budget", and as
       `usage` what the provider has said, with our own count in it and marked as an estimate where
-      it has not said all. The source is closed first; completion follows;
+      it has not said all, of all requests. The source is closed first; completion follows;
     - "error", nothing more: a BudgetExceededError with the partial answer; the source is closed;
     - "warn", one chunk of kind warning, whose `data` says so; the `seq` of what follows is one
       higher.

@@ -9,6 +9,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from rxwizard.chunks import ANSWERING, ChunkKind, ChunkSource, FinishReason, StreamChunk, TokenUsage
+from rxwizard.errors import WizardError
 from rxwizard.operators.timing import PauseWatch
 from rxwizard.stream import weight_in_characters
 
@@ -21,6 +22,8 @@ Outcome: TypeAlias = Literal["completed", "failed", "disposed"]
 # Looking up a member of an enumeration takes as long as all else that is done with a chunk.
 _TEXT = ChunkKind.TEXT
 _HEARTBEAT = ChunkKind.HEARTBEAT
+_START = ChunkKind.START
+_RETRACT = ChunkKind.RETRACT
 #: What counts as a token: the same as for `ResponseMetadata.time_to_first_token`.
 
 
@@ -42,14 +45,18 @@ class StreamMetrics:
     """The model that answered."""
     finish_reason: FinishReason | None = None
     """Why the answer ended."""
+    attempts: int = 0
+    """Requests that were made for the answer, as far as its chunks and its error say."""
     chunks: int = 0
-    """Items that came, but for heartbeats."""
+    """Items that came, but for heartbeats; of all attempts."""
     characters: int = 0
-    """Characters of text, reasoning and tool arguments, of all choices."""
+    """Characters of text, reasoning and tool arguments that came, of all choices and attempts."""
+    retracted: int = 0
+    """How many of them no longer count: those that came before the answer was begun anew."""
     tokens: int | None = None
-    """Output tokens, as the provider reported them; never an estimate."""
+    """Output tokens, as the provider reported them; never an estimate. Those of all attempts."""
     usage: TokenUsage | None = None
-    """All that the provider reported last."""
+    """All that the provider reported last: the sum of the attempts, where there were several."""
     duration: float = 0.0
     """From the request to the last chunk; where it did not complete, to the error or disposal."""
     time_to_first_chunk: float | None = None
@@ -176,6 +183,9 @@ class Meter:
         self._add_gap = self._gaps.add
         self._chunks = 0
         self._characters = 0
+        self._retracted = 0
+        #: How often the answer was started, which RxPY's `retry` does without saying so.
+        self._starts = 0
         self._chunk: StreamChunk | None = None
         self._usage: TokenUsage | None = None
         self._finish_reason: FinishReason | None = None
@@ -207,6 +217,8 @@ class Meter:
             else:
                 self._token(at)
         else:
+            if kind is _START or kind is _RETRACT:
+                self._begin_anew(kind)
             self._characters += weight_in_characters(item)
             if kind in ANSWERING:
                 self._token(at)
@@ -214,6 +226,12 @@ class Meter:
             self._usage = item.usage
         if item.finish_reason is not None and not item.choice:
             self._finish_reason = item.finish_reason
+
+    def _begin_anew(self, kind: ChunkKind) -> None:
+        self._starts += kind is _START
+        if kind is _RETRACT or self._starts > 1:
+            self._retracted = self._characters
+            self._finish_reason = None
 
     def _see_other(self, item: object) -> None:
         self._chunks += 1
@@ -262,15 +280,22 @@ class Meter:
         rate = None if tokens is None or not completed or not duration else tokens / duration
         gaps = self._gaps
         median, high = gaps.percentiles(50, 95)
-        source = ChunkSource() if self._chunk is None else self._chunk.source
+        source, attempts = ChunkSource(), 0
+        if self._chunk is not None:
+            source = self._chunk.source
+            attempts = source.attempt + max(self._starts, 1)
+        if isinstance(error, WizardError):
+            attempts = max(attempts, error.attempts)
         return StreamMetrics(
             outcome=outcome,
             error=error,
             provider=source.provider,
             model=source.model,
             finish_reason=self._finish_reason,
+            attempts=attempts,
             chunks=self._chunks,
             characters=self._characters,
+            retracted=self._retracted,
             tokens=tokens,
             usage=self._usage,
             duration=duration,

@@ -93,7 +93,9 @@ def tap_metrics(report: Callable[[StreamMetrics], object] | None = None) -> Pass
     """Measure the stream and report once, however it ends; nothing is changed.
 
     Time to the first chunk and token, gaps between tokens (median, 95th percentile, longest),
-    totals, tokens a second, how it ended: `StreamMetrics` says what each of them is.
+    totals, tokens a second, how it ended: `StreamMetrics` says what each of them is. An answer that
+    took several attempts is one stream, with one record: times count from the first request, and
+    totals are of all that came; `retracted` says how many characters of it no longer count.
 
     .. marble::
         -a-b-c-|
@@ -247,6 +249,8 @@ def progress(
     report: Callable[[Progress], object] | None = None, *, seconds: float = 0.1
 ) -> PassThrough:
     """Tell how far the stream is, now and then, and once when it has ended; nothing is changed.
+
+    What is told is how much has come, also of what was retracted; so it only grows.
 
     .. marble::
         -a-b-c-|

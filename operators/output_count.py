@@ -33,15 +33,20 @@ class OutputCount:
 
     Each is a text of its own, counted by a running count of its own. The provider's number replaces
     ours where it comes; what is written after it is added, and the sum is an estimate. A number
-    that comes before anything was written (Anthropic's first) says nothing of what follows.
+    that comes before anything was written (Anthropic's first) says nothing of what follows. Where
+    another request goes on with the answer, its number replaces our count of what it has written.
     """
 
     __slots__ = (
         "_answer",
         "_begin",
+        "_carried",
+        "_carried_from",
+        "_heard",
         "_inexact",
         "_others",
         "_own",
+        "_own_before",
         "_own_then",
         "_said",
         "_then",
@@ -53,7 +58,13 @@ class OutputCount:
         self._others: dict[tuple[int, str, int], RunningCount] = {}
         self._own = 0
         self._inexact = int(not self._answer.exact)  # how many of the counts are no tokenizer's own
+        self._heard: TokenUsage | None = None
         self._said: TokenUsage | None = None
+        # What the requests before this one have brought of the answer, and who says so; and what
+        # our own count was when it began.
+        self._carried = 0
+        self._carried_from: CountSource | None = None
+        self._own_before = 0
         # What the provider said, and what our own count was then.
         self._then: int | None = None
         self._own_then = 0
@@ -78,7 +89,9 @@ class OutputCount:
         """Who says so."""
         if self._then is None or self._said is None:
             return "estimated" if self._inexact else "counted"
-        return self._said.source if self._own == self._own_then else "estimated"
+        if self._own != self._own_then or self._carried_from not in (None, self._said.source):
+            return "estimated"
+        return self._said.source
 
     @property
     def now(self) -> TokenCount:
@@ -89,6 +102,12 @@ class OutputCount:
     def began(self) -> bool:
         """Whether there is anything to count."""
         return self._own > 0 or self._said is not None
+
+    def next_request(self) -> None:
+        """Note that what follows is of another request, whose provider counts that alone."""
+        if self.began:
+            self._carried, self._carried_from = self.tokens, self.source
+            self._own_before = self._own
 
     def add_text(self, text: str) -> None:
         """Take a piece of choice 0's visible text."""
@@ -111,7 +130,7 @@ class OutputCount:
             if call.arguments:
                 wrote = True
                 self._add(self._other(choice, "arguments", call.index), call.arguments)
-        if (usage := chunk.usage) is not None and (usage is not self._said or chunk.is_final):
+        if (usage := chunk.usage) is not None and (usage is not self._heard or chunk.is_final):
             self._hear(usage, is_last=chunk.is_final)
         return wrote
 
@@ -142,6 +161,10 @@ class OutputCount:
         return count
 
     def _hear(self, usage: TokenUsage, *, is_last: bool) -> None:
-        if usage.completion_tokens is not None and (self._own or is_last):
+        self._heard = usage
+        usage = usage.latest or usage
+        has_written = self._own > self._own_before
+        if usage.completion_tokens is not None and (has_written or is_last):
             self._said = usage
-            self._then, self._own_then = usage.completion_tokens, self._own
+            self._then = self._carried + usage.completion_tokens
+            self._own_then = self._own

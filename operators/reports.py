@@ -40,9 +40,9 @@ class Progress:
     """How far a stream is."""
 
     chunks: int
-    """Items that have come, but for heartbeats."""
+    """Items that have come, but for heartbeats; of all attempts."""
     characters: int
-    """Characters of text, reasoning and tool arguments, of all choices."""
+    """Characters of text, reasoning and tool arguments, of all choices and attempts."""
     tokens: int | None
     """Output tokens so far, as the provider reported them; None where it has not yet."""
     seconds: float

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from rxwizard.chunks import BEGINS_ANEW, ChunkKind, FinishReason, StreamChunk, altered
 from rxwizard.errors import ConfigError
 from rxwizard.operators.making import Operator, Steps, lift
+from rxwizard.operators.retracting import retracting
 from rxwizard.operators.waiting_line import Draft, Out, WaitingLine, without_words
 
 if TYPE_CHECKING:
@@ -126,14 +127,18 @@ class _Answer:
         self._lines: dict[int, WaitingLine] = {}
         self._epoch = 0
         self._seq: int | None = None
+        #: Visible characters of choice 0 that have gone out in this epoch.
+        self._shown = 0
         self._has_begun = False
 
     def take(self, chunk: StreamChunk) -> Iterable[StreamChunk]:
         if self._seq is None:
             self._seq = chunk.seq
-        given: list[Out] = []
+        before: list[StreamChunk] = []
         if chunk.kind in BEGINS_ANEW or chunk.epoch > self._epoch:
-            given += self._begun_anew(chunk)
+            before = [self._numbered(out) for out in self._begun_anew(chunk)]
+            chunk = retracting(chunk, self._shown)
+            self._shown = 0
         line = self._lines.get(chunk.choice)
         if line is None:
             line = self._lines[chunk.choice] = WaitingLine(self._make)
@@ -142,17 +147,16 @@ class _Answer:
             data = chunk.data if words else without_words(chunk.data)
             chunk = altered(chunk, raw=None, data=data)
         if chunk.finish_reason is not None or chunk.is_final:
-            given += self._ended(chunk, line, words)
-        elif given:
-            given += line.take(chunk, words)
+            given = self._ended(chunk, line, words)
         else:
-            now = line.take(chunk, words)
-            if len(now) == 1 and now[0] is chunk and chunk.seq == self._seq:
+            given = line.take(chunk, words)
+            if len(given) == 1 and given[0] is chunk and chunk.seq == self._seq and not before:
                 # Nine of ten are of this kind: nothing to do with them.
                 self._seq += 1
+                if not chunk.choice:
+                    self._shown += len(chunk.text)
                 return (chunk,)
-            given += now
-        return [self._numbered(out) for out in given]
+        return [*before, *(self._numbered(out) for out in given)]
 
     def rest(self, *, whole: bool) -> Iterable[StreamChunk]:
         """Give what is held in all lines, since no more comes."""
@@ -199,8 +203,15 @@ class _Answer:
         seq = self._seq or 0
         if isinstance(out, Draft):
             self._seq = seq + 1
-            return out.made(seq)
+            made = out.made(seq)
+            self._see(made)
+            return made
+        self._see(out)
         if not out.seq and out.kind is ChunkKind.START:
             seq = 0  # another request: RxPY's `retry` goes on with its numbers
         self._seq = seq + 1
         return out if out.seq == seq else altered(out, seq=seq)
+
+    def _see(self, chunk: StreamChunk) -> None:
+        if not chunk.choice:
+            self._shown += len(chunk.text)

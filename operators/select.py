@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rxwizard.chunks import BEGINS_ANEW, ChunkKind, StreamChunk, TokenUsage, ToolCall, altered
 from rxwizard.fold import ToolCallBuilder
 from rxwizard.operators.making import Operator, Steps, check_count, choose, lift
+from rxwizard.operators.retracting import retracting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,8 +17,13 @@ def text() -> Operator[StreamChunk, str]:
     """Give the visible text of choice 0, piece by piece; chunks without any are dropped.
 
     Joining the pieces gives the answer, the words of a refusal included; never reasoning, never a
-    tool's arguments. Where an operator upstream starts the answer anew (a newer epoch), the pieces
-    of both epochs come; `accumulate_text` tells them apart.
+    tool's arguments.
+
+    A string that was given cannot be taken back: where the answer is begun anew (a retraction, a
+    newer epoch, a second start), the pieces of the old answer stand before those of the new one.
+    What can erase takes `accumulate_text`, which gives the text so far and so begins again, or the
+    chunks themselves; what cannot (a voice, a pipe) wants a stream that is never begun anew, as is
+    the default after the first token.
 
     .. marble::
         --s--a--r--b--f|
@@ -41,7 +47,8 @@ def text() -> Operator[StreamChunk, str]:
 def reasoning() -> Operator[StreamChunk, str]:
     """Give what the model thinks aloud for choice 0, piece by piece.
 
-    Like `text`, but for the reasoning, which is no part of the answer.
+    Like `text`, but for the reasoning, which is no part of the answer; also where that is begun
+    anew.
 
     .. marble::
         --s--r--a--r--f|
@@ -71,8 +78,9 @@ def usage() -> Operator[StreamChunk, TokenUsage]:
         -----U-----V---|
 
     Emits each `TokenUsage` that differs from the one before: cumulative, as it stands so far, so
-    the last one counts. Nothing is held back: completion and errors pass through at once, and
-    disposing lets go of the source at once.
+    the last one counts. Where the answer took several attempts, it is their sum; `latest` is the
+    last one's own, and `wasted` what went to those of which nothing is left. Nothing is held back:
+    completion and errors pass through at once, and disposing lets go of the source at once.
 
     Example:
         >>> counted = StreamChunk(usage=TokenUsage(completion_tokens=7))
@@ -134,8 +142,10 @@ def tool_calls() -> Operator[StreamChunk, ToolCall]:
 
     Emits `ToolCall` values, each once, in the order in which they became complete. It holds the
     calls that are not complete, each as long as its arguments. At completion they come, too; before
-    an error, those come whose arguments are whole. A newer epoch or a retraction drops what is
-    held. Disposing lets go of the source at once.
+    an error, those come whose arguments are whole. A newer epoch, a second start or a retraction
+    drops what is held; a call that was given before stays given, and the new answer's are given as
+    well. What must not be run for an answer that is taken back waits for `collect`. Disposing lets
+    go of the source at once.
 
     Example:
         >>> call = ToolCallDelta(name="now", arguments="{}")
@@ -194,8 +204,8 @@ def choice(index: int) -> Operator[StreamChunk, StreamChunk]:
     """Give one of several answers to the same prompt as if it were the only one.
 
     What follows sees chunks of choice 0: ``stream.pipe(ops.choice(1), ops.text())``. Start, usage,
-    warnings and the final chunk belong to each of them; the final chunk has the finish reasons of
-    this one.
+    warnings, retractions and the final chunk belong to each of them; the final chunk has the finish
+    reasons of this one, and a retraction the number of its characters.
 
     .. marble::
         --s--a--b--c--f|
@@ -220,14 +230,21 @@ def choice(index: int) -> Operator[StreamChunk, StreamChunk]:
 
     def begin() -> Steps[StreamChunk, StreamChunk]:
         seq = -1
+        epoch = shown = 0
         reasons: dict[str, Any] = {}
 
         def take(chunk: StreamChunk) -> Iterable[StreamChunk]:
-            nonlocal seq, reasons
+            nonlocal seq, epoch, shown, reasons
+            if chunk.epoch > epoch or chunk.kind in BEGINS_ANEW:
+                if index:
+                    chunk = retracting(chunk, shown)
+                epoch, shown, reasons = chunk.epoch, 0, {}
             mine = chunk.choice == index
             if not mine and (chunk.choice or chunk.kind not in _COMMON):
                 return ()
             seq += 1
+            if mine and index:
+                shown += len(chunk.text)
             if mine and chunk.finish_reason is not None:
                 reasons = {name: getattr(chunk, name) for name in _REASONS}
             if chunk.is_final and not mine:

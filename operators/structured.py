@@ -127,9 +127,9 @@ def partial(
     Emits at most one value for a piece, when the piece changed it or made a part of it whole: a
     `PartialModel`, a pydantic model that never changes and costs three microseconds until it is
     looked at. A look at a field costs the field, not the document; to dump or print a partial costs
-    all of it. At completion nothing is held back; a source without any text
-    completes without a value. An error of the source passes on at once. Disposing lets go of the
-    source at once.
+    all of it. A chunk of a newer epoch, a second start or a retraction begins anew. At completion
+    nothing is held back; a source without any text completes without a value. An error of the
+    source passes on at once. Disposing lets go of the source at once.
 
     Args:
         model: A pydantic model.
@@ -206,8 +206,10 @@ def json_items(
 
     Emits each element once, in the order of the text: a value in plain dicts and lists, or what the
     model makes of it. A path that nothing matches gives nothing. Elements are not kept, nor is what
-    stands around them: the memory is one element's. At completion nothing is held back; a source
-    without any text completes. Before an error come the elements that were complete. Disposing lets
+    stands around them: the memory is one element's. A chunk of a newer epoch, a second start or a
+    retraction begins with another document: what was given of the old one stays given, and its
+    elements may come again. At completion nothing is held back; a source without any text
+    completes. Before an error come the elements that were complete. Disposing lets
     go of the source at once.
 
     Args:
@@ -252,8 +254,8 @@ def tool_arguments(tool: str | int = 0) -> Operator[StreamChunk, str]:
     """Give the arguments of one tool call of choice 0, piece by piece: JSON text.
 
     What `text` is for the answer: ``stream.pipe(ops.tool_arguments("save"), ...)``. Where an
-    operator upstream starts the answer anew, the pieces of both epochs come; the option `tool` of
-    `partial_json`, `partial` and `json_items` tells them apart.
+    operator upstream starts the answer anew, the pieces of both epochs come, one after the other;
+    the option `tool` of `partial_json`, `partial` and `json_items` tells them apart.
 
     .. marble::
         --s--a--b--c--f|

@@ -30,7 +30,7 @@ def coalesce(seconds: float, *, max_characters: int = MAX_CHARACTERS) -> PassThr
     within `seconds` after that is joined into one item, which comes when they are over: strings, or
     chunks of text, reasoning or refusal that have choice, content part, epoch and source in common.
     Anything else (a tool call, usage, the final chunk, a retraction) passes at once, after what is
-    held. So the order stays.
+    held. So the order stays, and no text is joined with that of another epoch or attempt.
 
     .. marble::
         -a-b-c-------d-|
@@ -114,7 +114,8 @@ def pace(
     clock of the subscription, which a busy loop may keep waiting), so completion comes no later
     than that after the source's, when all is shown. An error comes at once, after all that waits,
     in one piece. A newer epoch, a second start or a retraction drops what waits: it no longer
-    counts. Disposing lets go of the source and the timer, and drops it, too.
+    counts, and neither does what was shown before, as with `text`. Disposing lets go of the source
+    and the timer, and drops it, too.
 
     A unit is shown when the next one has begun, since it may still grow: a mark, or the second half
     of an emoji, may follow. After `max_lag` it is shown all the same. So a unit, also a grapheme

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from reactivex import Observable
 
-from rxwizard.chunks import BEGINS_ANEW, ChunkKind, StreamChunk
+from rxwizard.chunks import BEGINS_ANEW, ChunkKind, ChunkSource, StreamChunk
 from rxwizard.errors import ConfigError
 from rxwizard.operators.making import Operator, Steps, clock, lift
 from rxwizard.operators.output_count import OutputCount, TokenCount
@@ -42,7 +42,9 @@ def count_tokens(tokenizer: Tokenizer | None = None) -> Operator[StreamChunk | s
     Emits a `TokenCount` for each item with anything to count in it, and where the provider reports
     another number. Its `source` is "reported" where it is the provider's, "counted" where it is the
     tokenizer's, else "estimated"; so is what comes after a report, until the next one. The count
-    starts anew with a newer epoch, a second start, and a retraction, which gives 0.
+    starts anew with a newer epoch, a second start, and a retraction, which gives 0: it is that of
+    the answer, and `usage` tells what all attempts have used. Where another attempt goes on with
+    the answer, what it reports is added to what the ones before it have brought.
 
     Counting is linear in the text. Only its last words are kept, some 100 characters; of a stretch
     without words up to a million. In one of over 1,024, counts are "estimated" but where it doubles
@@ -68,11 +70,12 @@ def count_tokens(tokenizer: Tokenizer | None = None) -> Operator[StreamChunk | s
 
     def begin() -> Steps[StreamChunk | str, TokenCount]:
         count = OutputCount(begin_count)
-        epoch = 0
+        epoch = attempt = 0
+        source: ChunkSource | None = None
         last: TokenCount | None = None
 
         def take(item: StreamChunk | str) -> Iterable[TokenCount]:
-            nonlocal count, epoch, last
+            nonlocal count, epoch, attempt, source, last
             if isinstance(item, str):
                 if not item:
                     return ()
@@ -84,6 +87,11 @@ def count_tokens(tokenizer: Tokenizer | None = None) -> Operator[StreamChunk | s
                     if item.kind is ChunkKind.RETRACT:
                         last = count.now
                         return (last,)
+                if item.source is not source:
+                    source = item.source
+                    if source.attempt > attempt:
+                        count.next_request()
+                    attempt = source.attempt
                 wrote = count.add(item)
                 if not wrote and (item.usage is None or not count.began or count.now == last):
                     return ()
@@ -127,7 +135,8 @@ def tokens_per_second(
     item. It says nothing while nothing comes. The last one, at completion or before an error, is
     the mean from the first item to the last. An answer that comes within a tenth of the window has
     none at all. The tokens are our own count, also where the provider reports one: its number has
-    what nobody saw come. Disposing lets go of the source at once.
+    what nobody saw come. What was retracted has come, too, and counts. Disposing lets go of the
+    source at once.
 
     The window is kept in 256 parts, so it is exact to 0.4 %, and memory is bounded.
 

@@ -319,8 +319,8 @@ _UNBOUNDED = 2**63 - 1
 def join_text(first: Any, second: Any) -> Any:
     """Make one of two neighbouring items: strings, or chunks that bring only text or reasoning.
 
-    Gives None for others: a tool call, a new epoch or the final chunk stays what it is. The joined
-    chunk has the place and time of the second.
+    Gives None for others: a tool call, a new epoch, another attempt or the final chunk stays what
+    it is. The joined chunk has the place and time of the second.
     """
     if isinstance(first, str) and isinstance(second, str):
         return first + second
@@ -332,6 +332,8 @@ def join_text(first: Any, second: Any) -> Any:
         and (first.choice, first.index, first.epoch) == (second.choice, second.index, second.epoch)
         and first.data is second.data is None
         and first.raw is second.raw is None
+        and first.finish_reason is second.finish_reason is None
+        and (first.source is second.source or first.source == second.source)
     )
     if not same:
         return None

@@ -23,7 +23,9 @@ class JsonLines:
     A `.part` that an earlier run left is neither lost nor mixed with this one: it becomes
     `<path>.part.1`, or the next free number. Nobody takes those away but you.
 
-    `StreamChunk.model_validate_json` reads a line back. Lines end in ``\n`` and are UTF-8. Half a
+    `StreamChunk.model_validate_json` reads a line back. Every chunk has its line, also those that
+    were retracted later, and so has the retraction: `rxwizard.fold.ResponseBuilder` makes the
+    answer of them, as of the stream itself. Lines end in ``\n`` and are UTF-8. Half a
     surrogate pair stays, as an escape.
 
     A write runs on the loop's thread and goes to the system's cache, which takes microseconds;

@@ -7,6 +7,7 @@ import logging
 
 from rxwizard.chunks import StreamChunk, WizardResponse
 from rxwizard.errors import SinkError
+from rxwizard.sinks.epochs import EpochWatch
 from rxwizard.sinks.items import json_of, text_of
 
 
@@ -19,8 +20,8 @@ class Log:
     that formats the record: where nobody listens at `level`, an item costs a question.
 
     The end is one record: at INFO where nothing was left or it was cancelled, else at ERROR, with
-    the error's class and words but no traceback. It has `record.items` and `record.characters`,
-    those of the visible text, and `record.error`, the class's name or None.
+    the error's class and words but no traceback. It has `record.items`, `record.characters`, those
+    of the visible text, without what was retracted, and `record.error`, the class's name or None.
 
     There is nothing in a record but what is in the item, so no key; but prompts and answers are
     your users' words, and where they must not be kept, `level` decides.
@@ -40,6 +41,7 @@ class Log:
         self._level = level
         self._items = 0
         self._characters = 0
+        self._watch = EpochWatch()
         self._closed = False
 
     async def write(self, item: object, /) -> None:
@@ -51,6 +53,8 @@ class Log:
             about = {"item": item, "position": self._items}
             self._logger.log(self._level, "%s", _Json(item), extra=about)
         self._items += 1
+        if isinstance(item, StreamChunk) and self._watch.begins_anew(item):
+            self._characters = 0
         if isinstance(item, str | StreamChunk | WizardResponse):
             self._characters += len(text_of(item))
 

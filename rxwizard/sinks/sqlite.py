@@ -26,8 +26,9 @@ class SQLite:
 
     Each write is a commit, so any other connection sees the stream grow, and a crash of this
     process loses nothing that was written. In the end the row in `streams` gets its `ended_at` and
-    `error`, and `responses` the whole answer, or what had come of it, `complete` being 0 then. A
-    stream that brought no chunk has no response. `rxwizard/sinks/schema.py` tells the columns.
+    `error`, and `responses` the whole answer, or what had come of it, `complete` being 0 then.
+    `chunks` also has what was retracted, `responses` has not: it is the answer of the last epoch.
+    A stream that brought no chunk has no response. `rxwizard/sinks/schema.py` tells the columns.
 
     One sink is one stream; many of them, in one process or several, write to one file, which may
     hold tables of yours as well. The file is in WAL mode (so it has companions, `-wal` and `-shm`,

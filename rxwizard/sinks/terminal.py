@@ -7,8 +7,9 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from rxwizard.chunks import ChunkKind, StreamChunk
+from rxwizard.chunks import StreamChunk
 from rxwizard.errors import ConfigError, SinkError
+from rxwizard.sinks.epochs import ANEW, EpochWatch
 from rxwizard.sinks.items import text_of
 from rxwizard.sinks.terminal_plain import PlainScreen
 
@@ -43,8 +44,9 @@ class Terminal:
     a link shows where it leads.
 
     Reasoning is shown dim, its last lines, and folds into one line when the answer begins; plain
-    text leaves it out. Only the first choice is shown. Where the answer is begun anew (a new epoch,
-    a chunk of kind retract), a line says so: what was printed cannot be erased.
+    text leaves it out. Only the first choice is shown. Where the answer is begun anew (a
+    retraction, a newer epoch, a second start), what still grows is taken away; what was printed for
+    good cannot be, and a line below it says that it no longer counts.
 
     Writing is synchronous and short. A terminal that is blocked, by Ctrl-S or a slow line, blocks
     the event loop.
@@ -83,8 +85,7 @@ class Terminal:
         self._has_failed = False
         self._untold: SinkError | None = None  # of a drawing that nobody waited for
         self._closed = False
-        self._epoch = 0
-        self._is_begun = False  # whether anything of this epoch has been taken
+        self._watch = EpochWatch()
 
     async def write(self, item: object, /) -> None:
         """Take a chunk or a piece of text, and show it now or very soon."""
@@ -118,25 +119,19 @@ class Terminal:
 
     def _take(self, item: object) -> bool:
         """Give an item to the screen, and tell whether there is anything new to see."""
-        text, thought = text_of(item), ""
+        text, thought, is_anew = text_of(item), "", False
         if isinstance(item, StreamChunk):
-            if item.choice or item.epoch < self._epoch:
-                return False
-            if item.epoch > self._epoch or item.kind is ChunkKind.RETRACT:
-                self._begin_anew(item.epoch)
+            is_anew = self._watch.begins_anew(item)
+            if is_anew:
+                self._screen.retract(ANEW)
+            if item.choice or item.epoch < self._watch.epoch:
+                return is_anew
             thought = item.reasoning if self._reasoning else ""
         if thought:
             self._screen.think(thought)
         if text:
             self._screen.add(text)
-        self._is_begun = self._is_begun or bool(text or thought)
-        return bool(text or thought)
-
-    def _begin_anew(self, epoch: int) -> None:
-        self._epoch = epoch
-        if self._is_begun:
-            self._screen.note("starting anew; the above no longer counts")
-            self._is_begun = False
+        return is_anew or bool(text or thought)
 
     def _end(self, error: BaseException | None) -> bool:
         try:
@@ -181,6 +176,8 @@ class _Screen(Protocol):
     def think(self, text: str) -> None: ...
 
     def draw(self) -> None: ...
+
+    def retract(self, words: str) -> None: ...
 
     def note(self, words: str) -> None: ...
 

@@ -45,6 +45,8 @@ class MarkdownScreen:
         self._pieces: list[str] = []  # not yet part of the block that grows
         self._growing = ""
         self._gap = False  # whether a blank line comes before the next block
+        self._is_printed = False  # whether any of the answer is there for good
+        self._gap_before = False  # the gap before the answer
         self._thought = ""
         self._thoughts = 0
 
@@ -76,6 +78,19 @@ class MarkdownScreen:
             self._finish(done, seam=seam)
         self._region.show(self._tail())
         self._put_out()
+
+    def retract(self, words: str) -> None:
+        """Take away what grows; say in a dim line that what is there for good does not count."""
+        self._printed.clear()
+        self._pieces.clear()
+        self._growing = self._thought = ""
+        self._thoughts = 0
+        if self._is_printed:
+            self.note(words)
+            self._is_printed = False
+            self._gap_before = self._gap
+        else:
+            self._gap = self._gap_before
 
     def note(self, words: str) -> None:
         """Print a dim line of our own below all that has been taken."""
@@ -155,6 +170,7 @@ class MarkdownScreen:
             live.start()
         if self._printed:
             printed, self._printed = self._printed, []
+            self._is_printed = True
             self._console.print(Group(*printed))  # and with it the region, as it is now
         else:
             live.refresh()

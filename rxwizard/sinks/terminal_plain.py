@@ -31,18 +31,26 @@ class PlainScreen:
         self._file = file
         self._is_terminal = is_terminal
         self._is_within_line = False
+        self._has_answer = False
 
     def add(self, text: str) -> None:
         """Write a piece of the answer."""
         text = printable(text) if self._is_terminal else text
         if text:
             self._write(text)
+            self._has_answer = True
 
     def think(self, text: str) -> None:
         """Leave reasoning out: written once, it could not be folded away."""
 
     def draw(self) -> None:
         """Nothing waits to be drawn."""
+
+    def retract(self, words: str) -> None:
+        """Say in a line of our own that the answer so far does not count, if any is there."""
+        if self._has_answer:
+            self.note(words)
+            self._has_answer = False
 
     def note(self, words: str) -> None:
         """Write a line of our own."""

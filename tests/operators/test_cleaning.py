@@ -318,6 +318,18 @@ def test_replace_drops_held_text_that_no_longer_counts(anew: StreamChunk) -> Non
     assert [chunk for chunk in out if chunk.kind is ChunkKind.USAGE]
 
 
+def test_replace_has_a_retraction_name_the_characters_that_came_out() -> None:
+    retract = StreamChunk(kind=ChunkKind.RETRACT, epoch=1, data={"epoch": 0, "characters": 6})
+    more = StreamChunk(kind=ChunkKind.RETRACT, epoch=2, data={"epoch": 1, "characters": 2})
+    out = given_out(
+        *(ops.replace("abc", "x"), START, said("1abcz"), said("a"), retract),
+        *(said("ab", epoch=1), more),
+    )
+
+    erased = [chunk.data["characters"] for chunk in out if chunk.kind is ChunkKind.RETRACT]
+    assert erased == [len("1xz"), 0]
+
+
 def test_replace_starts_anew_with_a_second_start_and_its_numbers() -> None:
     once = numbered(START, said("xa"))
     out = results(ops.replace("ab", ""), [*once, *numbered(START, said("b"), FINAL)])

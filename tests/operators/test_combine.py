@@ -390,6 +390,23 @@ def test_concat_streams_begins_anew_with_what_came_before(anew: Any, place: int)
     assert grown[-1] == "".join(expected)
 
 
+def test_concat_streams_says_what_to_erase_and_what_was_used() -> None:
+    usages = [TokenUsage(completion_tokens=n) for n in (5, 7, 9)]
+    lost = StreamChunk(text="lost", usage=usages[1])
+    again = [StreamChunk(kind=ChunkKind.START), lost, *answer("b", tokens=9)]
+    chunks = concatenated(answer("one", tokens=5), again)
+
+    (retract,) = (chunk for chunk in chunks if chunk.kind is ChunkKind.RETRACT)
+    assert retract.epoch == 1
+    assert retract.data == {"epoch": 0, "characters": len("onelost")}
+    usage = chunks[-1].usage
+    assert usage is not None
+    assert usage.completion_tokens == 21
+    assert (usage.latest, usage.wasted) == (usages[2], usages[1])
+    attempts = {chunk.text: chunk.source.attempt for chunk in chunks if chunk.text}
+    assert attempts == {"one": 0, "lost": 1, "b": 2}
+
+
 def test_concat_streams_that_fails_carries_all_that_had_arrived() -> None:
     half = reactivex.concat(
         reactivex.from_iterable(answer("two ")[:-1]), reactivex.throw(StreamInterruptedError("cut"))

@@ -172,6 +172,53 @@ def test_cost_keeps_what_was_retracted() -> None:
     assert results(operator, [START, ONE, retracted, TWO])[-1] == estimated(2)
 
 
+def attempted(attempt: int, of: StreamChunk, **fields: Any) -> StreamChunk:
+    source = SOURCE.model_copy(update={"attempt": attempt})
+    return of.model_copy(update={"source": source, **fields})
+
+
+def test_cost_of_an_answer_that_another_attempt_went_on_with_is_that_of_both() -> None:
+    both = TokenUsage(prompt_tokens=1100, completion_tokens=210)
+    usage = (USAGE + TokenUsage(prompt_tokens=100, completion_tokens=10)).model_copy(
+        update={"latest": TokenUsage(prompt_tokens=100, completion_tokens=10)}
+    )
+    first = ONE.model_copy(update={"usage": USAGE})
+    chunks = [START, first, attempted(1, TWO), attempted(1, FINAL, usage=usage)]
+    whole = FINAL.model_copy(update={"usage": both})
+
+    *_, last = results(ops.cost(price=PRICE), chunks)
+    assert last == results(ops.cost(price=PRICE), [whole])[-1]
+    assert last is not None
+    assert last.source == "reported"
+
+
+def test_cost_does_not_count_twice_what_an_attempt_reports_before_it_retracts() -> None:
+    told = TokenUsage(prompt_tokens=100, completion_tokens=1)
+    usage = (USAGE + told).model_copy(update={"latest": told})
+    retract = attempted(1, chunk(kind=ChunkKind.RETRACT, epoch=1))
+    chunks = [
+        *(START, ONE.model_copy(update={"usage": USAGE})),
+        attempted(1, chunk(kind=ChunkKind.USAGE, usage=usage)),
+        retract,
+        attempted(1, TWO, epoch=1),
+        attempted(1, FINAL, epoch=1, usage=usage),
+    ]
+
+    *_, last = results(ops.cost(price=PRICE), chunks)
+    assert last is not None
+    assert (last.input_usd, last.output_usd) == (1100 * MICRO, 402 * MICRO)
+
+
+def test_cost_of_streams_in_a_row_is_that_of_each() -> None:
+    two = [StreamChunk(kind=ChunkKind.START), chunk("lost "), START, ONE, FINAL]
+    streams = (rx.from_iterable(chunks) for chunks in (ANSWER, two, ANSWER))
+    counted = ops.cost(price=PRICE, tokenizer=by_words, prompt_tokens=1000)
+    *_, last = results(lambda _: ops.concat_streams(*streams).pipe(counted), [])
+
+    # Four requests: what is said again, of the first one, is not paid for again.
+    assert (last.input_usd, last.output_usd) == (4000 * MICRO, (3 * 400 + 2) * MICRO)
+
+
 def test_cost_looks_the_model_up() -> None:
     *_, last = results(ops.cost(), ANSWER)
     assert last is not None
@@ -299,6 +346,8 @@ def test_budget_counts_the_requests_of_a_retry_and_what_was_retracted() -> None:
     retracted = chunk(kind=ChunkKind.RETRACT, seq=2)
     start, two = (c.model_copy(update={"epoch": 1, "seq": c.seq + 3}) for c in (START, TWO))
     operator = ops.budget(tokens=2, tokenizer=by_words)
+    one = TokenUsage(completion_tokens=1, source="estimated")
+    both = (one + one).model_copy(update={"latest": one, "wasted": one})
 
     assert results(operator, [START, ONE, retracted, start, two, THREE]) == [
         START,
@@ -306,8 +355,7 @@ def test_budget_counts_the_requests_of_a_retry_and_what_was_retracted() -> None:
         retracted,
         start,
         two,
-        # What the request used that is cut, not the others before it.
-        ended(6, 1, epoch=1),
+        ended(6, 2, epoch=1, usage=both),
     ]
 
 

@@ -190,6 +190,25 @@ def test_tap_metrics_measures_by_the_clock_of_the_chunks() -> None:
     assert (record.pauses, record.paused) == (0, 0.0)
 
 
+def test_tap_metrics_counts_all_attempts_and_what_no_longer_counts() -> None:
+    anew = ChunkSource(provider="openai", model="gpt", attempt=1, requested_at=104.0)
+    retract = StreamChunk(kind=ChunkKind.RETRACT, epoch=1, source=anew, at=104.5)
+    new = LATER.model_copy(update={"epoch": 1, "source": anew})
+    by_us = measured("-s-a-b-r-c-|", r=retract, c=new)
+    by_rxpy = measured("-s-a-b-s-c-|")
+
+    for record in (by_us, by_rxpy):
+        assert (record.attempts, record.characters, record.retracted) == (2, 6, 5)
+        assert (record.chunks, record.duration) == (5, 5.0)
+    assert measured("-s-a-b-|").retracted == 0
+
+    failed = StreamInterruptedError("cut")
+    failed.attempts = 3
+    records: list[Any] = []
+    play(ops.tap_metrics(records.append), "-#", error=failed)
+    assert records[0].attempts == 3
+
+
 def test_tap_metrics_agrees_with_the_response() -> None:
     records: list[Any] = []
     stream = rx.from_iterable(ANSWER.values())

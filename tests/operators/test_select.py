@@ -176,6 +176,20 @@ def test_choice_0_of_a_stream_with_one_answer_is_the_stream() -> None:
     assert all(a is b for a, b in zip(results(ops.choice(0), chunks), chunks, strict=True))
 
 
+def test_choice_begins_anew_with_a_retraction_of_its_own_characters() -> None:
+    erased = {"epoch": 0, "characters": 5}
+    retract = StreamChunk(kind=ChunkKind.RETRACT, epoch=1, data=erased)
+    ended = StreamChunk(kind=ChunkKind.OTHER, choice=1, finish_reason=FinishReason.LENGTH)
+    new = OTHER_CHOICE.model_copy(update={"epoch": 1})
+    final = FINAL.model_copy(update={"epoch": 1})
+    chunks = results(ops.choice(1), [START, HEL, OTHER_CHOICE, LO, ended, retract, new, final])
+
+    assert [c.data for c in chunks if c.kind is ChunkKind.RETRACT] == [
+        {"epoch": 0, "characters": len("Hola")}
+    ]
+    assert chunks[-1].finish_reason is None  # that was the old answer's
+
+
 def test_choice_gives_valid_chunks() -> None:
     for chunk in results(ops.choice(1), [START, OTHER_CHOICE, FINAL]):
         assert StreamChunk.model_validate(chunk.model_dump()) == chunk

@@ -17,7 +17,14 @@ from kit import (
 )
 from reactivex.testing import TestScheduler
 
-from rxwizard import ChunkKind, ConfigError, StreamChunk, TokenUsage, ToolCallDelta
+from rxwizard import (
+    ChunkKind,
+    ChunkSource,
+    ConfigError,
+    StreamChunk,
+    TokenUsage,
+    ToolCallDelta,
+)
 from rxwizard import operators as ops
 from rxwizard.operators.output_count import TokenCount
 from rxwizard.testing import assert_marbles, play
@@ -191,6 +198,30 @@ def test_count_tokens_starts_anew_with_the_answer(anew: StreamChunk) -> None:
         counted(2),
         counted(1),
     ]
+
+
+def test_count_tokens_adds_what_another_attempt_goes_on_with() -> None:
+    other = ChunkSource(attempt=1)
+    told = TokenUsage(completion_tokens=30, latest=TokenUsage(completion_tokens=10))
+    usage = StreamChunk(text="one ", usage=TokenUsage(completion_tokens=20))
+    on, end = (StreamChunk(text="two ", source=other, usage=use) for use in (None, told))
+
+    assert results(ops.count_tokens(by_words), [usage, on, end]) == [
+        TokenCount(20, "reported"),
+        TokenCount(21, "estimated"),
+        TokenCount(30, "reported"),
+    ]
+    # What the first one has written is counted where nobody has reported it.
+    assert results(ops.count_tokens(by_words), [ONE, on, end])[-1] == TokenCount(11, "estimated")
+
+
+def test_count_tokens_takes_the_last_attempts_own_number_after_a_retraction() -> None:
+    other = ChunkSource(attempt=1)
+    told = TokenUsage(completion_tokens=30, latest=TokenUsage(completion_tokens=10))
+    retract = StreamChunk(kind=ChunkKind.RETRACT, epoch=1, source=other)
+    end = StreamChunk(text="two ", epoch=1, source=other, usage=told)
+
+    assert results(ops.count_tokens(by_words), [ONE, retract, end])[-1].tokens == 10
 
 
 def test_count_tokens_takes_back_what_is_retracted() -> None:

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from rxwizard import SinkError, StreamChunk, WizardResponse
+from rxwizard import ChunkKind, SinkError, StreamChunk, WizardResponse
 from rxwizard.sinks.protocol import is_sink
 from rxwizard.sinks.records import Log
 
@@ -13,6 +13,19 @@ from rxwizard.sinks.records import Log
 @pytest.fixture(autouse=True)
 def listening(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "rxwizard.stream")
+
+
+async def test_the_characters_are_those_of_the_answer(caplog: pytest.LogCaptureFixture) -> None:
+    log = Log()
+    for chunk in (
+        StreamChunk(text="old"),
+        StreamChunk(kind=ChunkKind.RETRACT, epoch=1),
+        StreamChunk(text="newer", epoch=1),
+    ):
+        await log.write(chunk)
+    await log.close()
+
+    assert (vars(caplog.records[-1])["items"], vars(caplog.records[-1])["characters"]) == (3, 5)
 
 
 async def test_each_item_is_a_record(caplog: pytest.LogCaptureFixture) -> None:

@@ -293,11 +293,38 @@ def test_nothing_written_is_nothing_shown() -> None:
 )
 @pytest.mark.parametrize("markdown", [True, False])
 def test_an_answer_begun_anew_is_set_off(again: list[StreamChunk], markdown: bool) -> None:
-    emulator = show(Emulator(width=60), "```\nold", *again, markdown=markdown)
+    emulator = show(Emulator(width=60), "old\n\n# not\nyet\n", *again, markdown=markdown)
 
     said = "(starting anew; the above no longer counts)"
-    parts = [" old", "", said, "", "new"] if markdown else ["```", "old", said, "new"]
-    assert emulator.lines == parts
+    kept = ["old"] if markdown else ["old", "", "# not", "yet"]
+    gap = [""] if markdown else []
+    assert emulator.lines[: len(kept)] == kept
+    assert emulator.lines[-3 if markdown else -2 :] == [said, *gap, "new"]
+
+
+def test_what_still_grows_is_taken_away_without_a_word() -> None:
+    start, retract = StreamChunk(kind=ChunkKind.START), StreamChunk(kind=ChunkKind.RETRACT, epoch=1)
+    thought = StreamChunk(kind=ChunkKind.REASONING, reasoning="hm")
+    new = StreamChunk(text="new", epoch=1)
+
+    assert show(Emulator(), start, "old", retract, new).lines == ["new"]
+    assert show(Emulator(), start, thought, retract, new).lines == ["new"]
+    assert show(Emulator(), start, "old", start, StreamChunk(text="new")).lines == ["new"]
+
+
+def test_the_retracted_text_is_gone_before_the_new_one_comes() -> None:
+    async def run() -> None:
+        emulator = Emulator()
+        terminal = Terminal(emulator.console)
+        await terminal.write(StreamChunk(text="old"))
+        assert emulator.visible == ["old"]
+        await terminal.write(StreamChunk(kind=ChunkKind.RETRACT, epoch=1))
+        await asyncio.sleep(1)
+
+        assert not any(emulator.visible)
+        await terminal.close()
+
+    run_in_virtual_time(run())
 
 
 def test_an_answer_begun_anew_before_anything_was_shown_needs_no_words() -> None:

@@ -15,7 +15,9 @@ from rxwizard import ChunkKind, ConfigError, SinkError, StreamChunk
 from rxwizard.sinks.protocol import as_sink, is_sink
 from rxwizard.sinks.textfile import TextFile, TextWriter
 
-linux = pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's")
+linux = pytest.mark.skipif(
+    sys.platform != "linux", reason="/dev/full is Linux's, and so are pipes of this kind"
+)
 
 
 async def put(sink: Any, *items: object, error: BaseException | None = None) -> None:
@@ -209,6 +211,44 @@ def test_an_encoding_that_is_none_is_refused(tmp_path: Path, encoding: str) -> N
         TextFile(tmp_path / "t", encoding=encoding)
 
 
+START = StreamChunk(kind=ChunkKind.START)
+OLD = StreamChunk(text="öld\n")
+RETRACT = StreamChunk(kind=ChunkKind.RETRACT, epoch=1)
+NEW = StreamChunk(text="new", epoch=1)
+MARK = "(starting anew; the above no longer counts)\n"
+
+
+@pytest.mark.parametrize("anew", [[RETRACT, NEW], [NEW], [START, NEW]], ids=["r", "e", "s"])
+async def test_what_is_retracted_is_taken_out_of_the_file(tmp_path: Path, anew: Any) -> None:
+    path = tmp_path / "answer.txt"
+    path.write_text("before ")
+    await put(TextFile(path, append=True), "title: ", START, OLD, *anew)
+
+    assert path.read_text() == "before title: new"
+
+
+async def test_a_file_that_others_write_to_is_not_cut(tmp_path: Path) -> None:
+    path = tmp_path / "answer.txt"
+    sink = TextFile(path, append=True)
+    await sink.write(OLD)
+    with path.open("a", encoding="utf-8") as other:
+        other.write("theirs")
+    await put(sink, RETRACT, NEW, RETRACT.model_copy(update={"epoch": 2}))
+
+    assert path.read_text(encoding="utf-8") == f"öld\ntheirs{MARK}"
+
+
+@linux
+async def test_a_pipe_gets_a_line_where_it_cannot_be_erased(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reading = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    await put(TextFile(path), START, RETRACT, OLD, START, StreamChunk(text="x", epoch=1), NEW)
+
+    assert os.read(reading, 1000).decode() == f"öld\n{MARK}xnew"
+    os.close(reading)
+
+
 # -- a file of yours -------------------------------------------------------------------------------
 
 
@@ -247,6 +287,48 @@ async def test_a_terminal_shows_each_piece_as_it_comes() -> None:
     await put(TextWriter(file), "Hel", "lo", error=ValueError())
 
     assert file.calls == ["Hel", "<flush>", "lo", "<flush>", "<flush>"]
+
+
+def on_disk(path: Path, mode: str) -> Any:
+    return path.open(mode, **({} if "b" in mode else {"encoding": "utf-8"}))
+
+
+@pytest.mark.parametrize("mode", ["w", "a", "wb", "r+", "w+b"])
+async def test_what_is_retracted_is_taken_out_of_an_open_file(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "answer.txt"
+    path.touch()
+    with on_disk(path, mode) as file:
+        await put(TextWriter(file), "title: ", START, OLD, RETRACT, NEW)
+
+    assert path.read_text(encoding="utf-8") == "title: new"
+
+
+async def test_what_is_retracted_is_taken_out_of_a_string() -> None:
+    text = io.StringIO()
+    await put(TextWriter(text), START, OLD, RETRACT, NEW, START, StreamChunk(text="last", epoch=1))
+
+    assert text.getvalue() == "last"
+
+
+async def test_what_others_have_written_to_an_open_file_is_not_erased() -> None:
+    among, over = io.StringIO(), io.StringIO("theirs, all of it")
+    sink = TextWriter(among)
+    await put(TextWriter(over), OLD, RETRACT, NEW)
+    await sink.write(OLD)
+    among.write("theirs")
+    await put(sink, RETRACT, NEW)
+
+    assert among.getvalue() == f"öld\ntheirs{MARK}new"
+    assert over.getvalue().endswith("it") or MARK in over.getvalue()
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+async def test_what_cannot_be_erased_is_followed_by_a_line(terminal: bool) -> None:
+    file = Recorder(terminal=terminal)
+    await put(TextWriter(file), START, RETRACT, StreamChunk(text="old", epoch=1), START, NEW)
+
+    written = "".join(call for call in file.calls if call != "<flush>")
+    assert written == f"old\n{MARK}new"
 
 
 async def test_a_write_is_all_it_needs() -> None:
