@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from rxwizard import StreamingClient, StreamingConfig, WizardConfig
+from rxwizard import RetryConfig, StreamingClient, StreamingConfig, WizardConfig
 from rxwizard.testing import Repeat, Script, Simulator, Text
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def config(simulator: Simulator, **settings: Any) -> WizardConfig:
             "model": "openai:gpt-test",
             "api_key": "test-key",
             "endpoint": simulator.endpoint("openai"),
+            "retry": RetryConfig(retries=0),
             **settings,
         }
     )

@@ -32,29 +32,40 @@ MAY_IMPORT = {
     "thinktags": "",
     "decoders": "errors",
     "providers": "errors chunks prompts fold thinktags decoders",
-    "config": "errors decoders providers",  # of the providers, the table of vendors alone
+    "settings": "errors",
+    "policies": "settings",
+    # Of the providers, the table of vendors alone.
+    "config": "errors decoders providers settings policies",
+    "wire": "errors providers",
     "demand": "errors",
     "stream": "errors chunks config demand",
     "creation": "demand stream",
-    "operators": "errors chunks fold thinktags demand stream",
-    "transport": "errors providers",
-    "source": "errors chunks prompts decoders providers config demand stream transport",
+    "operators": "errors chunks fold thinktags policies demand stream",
+    "transport": "errors providers wire",
+    "source": "errors chunks prompts decoders providers policies config demand stream wire",
     "sinks": "errors chunks fold",
     "fan_out": "errors demand stream sinks",
     "testing": "",
-    "client": "errors chunks prompts fold config stream source transport testing",
+    "admission": "errors chunks policies demand",
+    "cache": "errors chunks fold providers demand sinks",
+    "recording": "errors chunks prompts providers config stream source transport wire sinks",
+    "recovery": "providers operators admission cache",
+    "client": "errors chunks prompts fold config stream source transport wire testing recording "
+    "recovery",
     "arguments": "",
-    "cli": "arguments errors chunks prompts fold providers config sinks client",
+    "cli_output": "errors chunks sinks",
+    "cli": "arguments cli_output errors chunks prompts fold providers config stream client "
+    "recording",
     "__main__": "cli",
 }
 
 #: Who may import what can wait or push. The others are plain functions of their input.
 MAY_WAIT = {
     "aiohttp": "transport sinks testing",
-    "asyncio": "demand stream transport source sinks fan_out client cli testing",
-    "reactivex": "demand stream source operators fan_out testing",
+    "asyncio": "demand stream transport source sinks fan_out cache recording client cli testing",
+    "reactivex": "demand stream source operators fan_out admission cache client testing",
     "socket": "transport sinks testing",
-    "threading": "demand sinks",
+    "threading": "demand sinks admission cache",
 }
 
 FILES = [

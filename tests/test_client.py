@@ -14,7 +14,10 @@ from streaming import ENDLESS, client, config, numbered, places, read_on, read_s
 
 from rxwizard import (
     ConnectDeadlineError,
+    DeadlineConfig,
+    HeadersDeadlineError,
     IdleDeadlineError,
+    RetryConfig,
     StreamingClient,
     StreamingConfig,
     StreamInterruptedError,
@@ -202,7 +205,7 @@ async def test_closing_it_ends_a_request_without_an_answer_yet() -> None:
 
 async def test_a_silent_server_is_given_up() -> None:
     async with Simulator(Script(Text("a b"), Hold())) as simulator:
-        one_client = client(simulator, idle_timeout=0.05)
+        one_client = client(simulator, deadlines=DeadlineConfig(idle=0.05))
         chunks: list[StreamChunk] = []
         with pytest.raises(IdleDeadlineError, match=r"within 0\.05 seconds") as caught:
             await read_on(aiter(one_client.generate_stream("Hi")), chunks)
@@ -218,10 +221,17 @@ async def test_a_server_that_never_answers_is_given_up() -> None:
     with deaf_port() as port:
         endpoint = f"http://127.0.0.1:{port}/v1"
         settings = WizardConfig(
-            model="openai:x", api_key="test-key", endpoint=endpoint, idle_timeout=0.05
+            model="openai:x",
+            api_key="test-key",
+            endpoint=endpoint,
+            deadlines=DeadlineConfig(headers=0.05),
+            retry=RetryConfig(retries=0),
         )
-        with pytest.raises(IdleDeadlineError, match="did not answer"):
+        with pytest.raises(HeadersDeadlineError, match=r"did not answer within 0\.05") as caught:
             await StreamingClient(settings).generate_complete("Hi")
+
+    assert caught.value.seconds == 0.05
+    assert caught.value.partial is None
 
 
 async def test_a_host_that_does_not_take_connections_is_given_up() -> None:
@@ -235,7 +245,8 @@ async def test_a_host_that_does_not_take_connections_is_given_up() -> None:
             model="openai:x",
             api_key="test-key",
             endpoint=f"http://127.0.0.1:{port}/v1",
-            connect_timeout=0.05,
+            deadlines=DeadlineConfig(connect=0.05),
+            retry=RetryConfig(retries=0),
         )
         try:
             with pytest.raises(ConnectDeadlineError, match=r"within 0\.05 seconds") as caught:

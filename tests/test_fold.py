@@ -101,11 +101,33 @@ def test_a_newer_epoch_starts_the_answer_anew() -> None:
     response = fold(say("old"), call("{}"), citation, FINAL, say("ne", epoch=1), say("w", epoch=1))
 
     assert (response.text, response.tool_calls, response.citations) == ("new", (), ())
-    assert (response.usage, response.complete, response.finish_reason) == (None, False, None)
+    assert (response.complete, response.finish_reason) == (False, None)
 
 
 def test_a_retraction_drops_what_came_before() -> None:
     assert fold(say("old"), StreamChunk(kind=ChunkKind.RETRACT), say("new")).text == "new"
+
+
+def test_what_was_used_before_a_retraction_stays_used() -> None:
+    used = TokenUsage(completion_tokens=7)
+    retract = StreamChunk(kind=ChunkKind.RETRACT, epoch=1)
+
+    assert fold(say("old", usage=used), retract, say("new", epoch=1)).usage == used
+    start = StreamChunk(kind=ChunkKind.START)
+    # RxPY's `retry` adds nothing up, and the second request has not said anything yet.
+    assert fold(start, say("old", usage=used), start, say("new")).usage is None
+
+
+def test_times_are_those_of_the_request_that_brought_the_answer() -> None:
+    first, second = (ChunkSource(attempt=n, requested_at=10.0 * n) for n in (1, 2))
+    old = say("old", source=first, at=11.0)
+    anew = StreamChunk(kind=ChunkKind.RETRACT, epoch=1, source=second, at=22.0)
+    new = say("new", epoch=1, source=second, at=22.5)
+    on = say("and on", source=second, at=22.5)
+
+    begun_anew, continued = fold(old, anew, new).metadata, fold(old, on).metadata
+    assert (begun_anew.time_to_first_token, begun_anew.duration) == (2.5, 2.5)
+    assert (continued.time_to_first_token, continued.duration) == (1.0, 12.5)
 
 
 def test_citations_are_kept_in_order() -> None:
@@ -143,6 +165,7 @@ def test_metadata_tells_who_and_how_long() -> None:
         "request_id": "q",
         "attempt": 1,
         "rate_limit": {"requests": {"limit": None, "remaining": 7, "reset_after": None}},
+        "from_cache": False,
         "time_to_first_token": 1.0,
         "duration": 2.5,
     }

@@ -17,6 +17,7 @@ from rxwizard import (
     Prompt,
     ProviderError,
     RateLimitError,
+    RetryConfig,
     StreamChunk,
     StreamingClient,
     StreamInterruptedError,
@@ -83,7 +84,9 @@ async def ask(factory: SimulatorFactory, protocol: str, *script: object) -> Aske
     """Ask over HTTP, and hold what comes to the laws that hold for every stream."""
     simulator = await factory(*script, protocol=protocol if protocol in NAMED else None)
     provider = PROVIDERS[protocol]
-    config = WizardConfig(f"{provider}:m", api_key=KEY, endpoint=simulator.endpoint(protocol))
+    once = RetryConfig(retries=0)
+    endpoint = simulator.endpoint(protocol)
+    config = WizardConfig(f"{provider}:m", api_key=KEY, endpoint=endpoint, retry=once)
     chunks: list[StreamChunk] = []
     error: WizardError | None = None
     try:

@@ -16,7 +16,7 @@ import pytest
 import rxwizard
 from rxwizard import Overflow, sinks
 from rxwizard import operators as ops
-from rxwizard.arguments import parser
+from rxwizard.arguments import parser, replay_parser
 from rxwizard.providers import VENDORS, Vendor
 from rxwizard.testing import SCENARIOS, Text
 
@@ -99,6 +99,8 @@ def test_the_commands_exist() -> None:
     parsed = 0
     for command in re.split(r"&&|[|$\n]", "\n".join([*lines, *cells])):
         match shlex.split(command):
+            case ["rxwizard", "replay", *arguments]:
+                parsed += bool(replay_parser().parse_args(arguments).file)
             case ["rxwizard", *arguments] | ["uv", "run", "rxwizard", *arguments]:
                 parsed += bool(parser().parse_args(arguments).prompt)
             case ["make", target]:
@@ -106,7 +108,7 @@ def test_the_commands_exist() -> None:
             case _:
                 pass
 
-    assert parsed == 7
+    assert parsed == 9
     assert {"make demo", "make test"} <= {*cells}
     extras = {*re.findall(r"\.\[(\w+)\]", README), *re.findall(r"--extra (\w+)", README)}
     assert extras == {"aws", "cli", "dev"}
@@ -170,8 +172,10 @@ def test_all_scenarios_are_named() -> None:
 def test_the_links_lead_somewhere() -> None:
     files = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
 
+    headings = re.findall(r"^#+ (.*)$", README, re.MULTILINE)
+    anchors = {f"#{heading.lower().replace(' ', '-')}" for heading in headings}
     assert files
-    assert [link for link in files if not (ROOT / link).exists()] == []
+    assert [link for link in files if link not in anchors and not (ROOT / link).exists()] == []
 
 
 def test_the_table_of_sinks_is_whole() -> None:

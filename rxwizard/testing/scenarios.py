@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
 from rxwizard.testing.script import (
     Cut,
     Echo,
@@ -18,6 +21,9 @@ from rxwizard.testing.script import (
     ToolCall,
 )
 
+if TYPE_CHECKING:
+    from rxwizard.testing.exchange import Exchange
+
 _ANSWER = Echo(
     "This is rxwizard's built-in simulator speaking, not a language model. You wrote: “{prompt}”. "
     "I cannot answer that, but I can say how these words reached you. "
@@ -31,7 +37,35 @@ _ANSWER = Echo(
 )
 _HALF = Text("This answer is going to end sooner than it")
 
-SCENARIOS: dict[str, Script] = {
+_RECOVERED = (
+    "The first request for this answer was refused, and the second one broke off in the middle. "
+    "Whoever reads it to its end has recovered from both."
+)
+
+
+def _flaky(exchange: Exchange, number: int) -> Script:
+    """Refuse the first request, break off the second; answer the third, or go on where it says."""
+    refused, broken = number % 3 == 1, number % 3 == 2
+    if refused:
+        return Script(HttpError(529))
+    if broken:
+        return Script(Text(_RECOVERED[: len(_RECOVERED) // 2]), Cut())
+    said = _last_of_assistant(exchange.json)
+    return Script(Text(_RECOVERED.removeprefix(said)))
+
+
+def _last_of_assistant(body: object) -> str:
+    """Give what the assistant said last, in a request for chat completions."""
+    conversation: Any = body
+    messages: list[dict[str, Any]] = conversation["messages"]
+    said = [message["content"] for message in messages if message["role"] == "assistant"]
+    return said[-1] if said else ""
+
+
+Scenario: TypeAlias = Script | Callable[["Exchange", int], Script]
+"""A script, or what makes one for a request and its number, from 1."""
+
+SCENARIOS: dict[str, Scenario] = {
     "default": Script(_ANSWER),
     "reasoning": Script(
         Reasoning("The user asks the simulator. It does not think, but it can show thinking."),
@@ -54,4 +88,5 @@ SCENARIOS: dict[str, Script] = {
     "unauthorized": Script(HttpError(401)),
     "rate-limited": Script(HttpError(429, headers={"retry-after": "1"})),
     "overloaded": Script(HttpError(529)),
+    "flaky": _flaky,
 }

@@ -201,7 +201,8 @@ class Simulator:
     def _scripted(self, exchange: Exchange, call: Call) -> Script:
         script = self._script
         if script is None:
-            return SCENARIOS.get(call.model, SCENARIOS["default"])
+            scenario = SCENARIOS.get(call.model, SCENARIOS["default"])
+            return scenario(exchange, call.number) if callable(scenario) else scenario
         if callable(script):
             script = script(exchange)
         if isinstance(script, Sequence) and any(isinstance(item, Script) for item in script):

@@ -15,6 +15,7 @@ from rxwizard import (
     ProviderError,
     RateLimitError,
     RequestError,
+    RetryConfig,
     StreamingClient,
     StreamInterruptedError,
     WizardConfig,
@@ -81,7 +82,8 @@ async def ask(simulator: Simulator, model: str = "default", body: Any = BODY) ->
 
 
 async def complete(simulator: Simulator, model: str = "default") -> WizardResponse:
-    config = WizardConfig(f"bedrock:{model}", api_key="k" * 20, endpoint=simulator.url)
+    once = RetryConfig(retries=0)
+    config = WizardConfig(f"bedrock:{model}", api_key="k" * 20, endpoint=simulator.url, retry=once)
     async with StreamingClient(config) as client:
         return await client.generate_complete("one two three")
 
