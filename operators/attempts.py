@@ -156,7 +156,7 @@ class Attempts:
         What its seam still held back is dropped: it was not told from a repetition yet, and whoever
         goes on from here says it again.
         """
-        self.count += error.attempts
+        before, self.count = self.count, self.count + error.attempts
         self._is_plain = self.passes = False
         if self._latest is not None:
             self._seq, self._latest = self._latest.seq + 1, None
@@ -165,14 +165,22 @@ class Attempts:
             # A start chunk that came a second time was not told, and its usage neither.
             self._own_usage = error.partial.usage
         if error.partial is not None and (self.has_token or self._partial is None):
-            self._partial = error.partial
+            self._partial = _placed_after(before, error.partial)
+        if error.partial is None:
+            error.partial = self.partial()
 
-    def warn(self, words: str, at: float) -> StreamChunk:
-        """Make a chunk of kind warning."""
-        warning = StreamChunk(
-            kind=ChunkKind.WARNING, data=words, at=at, source=self._source, epoch=self._epoch
+    def warn(self, words: str, at: float, provider: str | None) -> StreamChunk:
+        """Make a chunk of kind warning, on behalf of the request that failed."""
+        known = {"provider": self._source.provider or provider or "", "attempt": self.count - 1}
+        return self._numbered(
+            StreamChunk(
+                kind=ChunkKind.WARNING,
+                data=words,
+                at=at,
+                source=self._source.model_copy(update=known),
+                epoch=self._epoch,
+            )
         )
-        return self._numbered(warning)
 
     def begin_again(self) -> None:
         """Begin an attempt in place of one that brought nothing of the answer."""
@@ -198,7 +206,7 @@ class Attempts:
         self._own_epoch = 0
         self._is_first = self.has_token = False
 
-    def tell_of(self, error: WizardError) -> None:
+    def end_with(self, error: WizardError) -> None:
         """Have the error that ends all of it carry what there is."""
         error.attempts = self.count
         partial = self.partial()
@@ -291,6 +299,15 @@ class Attempts:
             return spent.model_copy(update={"latest": TokenUsage()})
         latest = own.latest or own.model_copy(update={"wasted": None})
         return (spent + own).model_copy(update={"latest": latest})
+
+
+def _placed_after(count: int, partial: WizardResponse) -> WizardResponse:
+    """Say of a partial answer which attempt it is of, where so many came before."""
+    if not count:
+        return partial
+    attempt = count + partial.metadata.attempt
+    metadata = partial.metadata.model_copy(update={"attempt": attempt})
+    return partial.model_copy(update={"metadata": metadata})
 
 
 def _is_empty(chunk: StreamChunk) -> bool:

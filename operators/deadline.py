@@ -11,7 +11,7 @@ from rxwizard.chunks import ChunkKind, StreamChunk, altered
 from rxwizard.errors import ConfigError
 from rxwizard.operators.handing_down import handing_down
 from rxwizard.operators.limits import Limits
-from rxwizard.operators.making import PassThrough, Steps, lift
+from rxwizard.operators.making import PassThrough, Steps, check_settings, lift
 from rxwizard.operators.timing import check_over_zero
 from rxwizard.operators.watchdog import watch
 from rxwizard.policies import DeadlineConfig, RequestDeadlines
@@ -53,7 +53,8 @@ def deadline(
     source and the timer at once.
 
     All clocks stand still while a reader holds the source, and nobody is blamed for what waits in
-    the socket because the event loop itself stood still. The clock is that of the subscription.
+    the socket because the event loop itself stood still (but by `connect` and `headers`, which are
+    clocks of the HTTP client's). The clock is that of the subscription.
 
     An item that is no chunk has content, but for an empty string. Where the answer begins anew (a
     retraction, a second start, a newer epoch), so do the wait for the first token and the rate; a
@@ -69,7 +70,8 @@ def deadline(
             call that is not empty.
         idle: Seconds without content, from the first token on. Content is what is not empty of
             these, and citations, chunks of kind other and the final chunk.
-        heartbeats: Whether heartbeats are content, too. None: they are not.
+        heartbeats: Whether heartbeats are content, too. None: they are not. They come where they
+            are asked for, with StreamingConfig(heartbeats=True).
         min_rate: Tokens a second, estimated, that must come over any `window` from the first token
             on.
         window: Seconds for `min_rate`; None: 30. It is exact to 0.4 %.
@@ -87,6 +89,7 @@ def deadline(
         >>> late.pipe(rx.catch(lambda error, _: reactivex.of(type(error).__name__))).run()
         'FirstTokenDeadlineError'
     """
+    check_settings("deadline", config, DeadlineConfig)
     given = {
         name: value
         for name, value in (

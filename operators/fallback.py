@@ -29,7 +29,7 @@ from rxwizard.errors import (
     TotalDeadlineError,
     WizardError,
 )
-from rxwizard.operators.making import Operator
+from rxwizard.operators.making import Operator, check_stream
 from rxwizard.operators.recovering import Decide, Next, Trouble, recovering
 
 if TYPE_CHECKING:
@@ -109,6 +109,9 @@ def fallback_to(
         message = f"after_first_token cannot be {after_first_token!r}; it is raise or restart"
         raise ConfigError(message)
     known = [each if isinstance(each, Alternative) else Alternative(each) for each in alternatives]
+    for each in known:
+        check_stream("fallback_to", each.stream)
+        _check_errors("fallback_to", each.on)
 
     def begin(_source: Observable[StreamChunk]) -> Decide:
         left = list(known)
@@ -118,12 +121,14 @@ def fallback_to(
             error = trouble.error
             errors.append(error)
             if not (trouble.has_token and after_first_token == "raise"):
-                while left:
-                    if (each := left.pop(0)).serves(error):
-                        return Next(each.stream, f"Falling back to {each.name}.")
+                following = next((each for each in left if each.serves(error)), None)
+                if following is not None:
+                    left.remove(following)
+                    return Next(following.stream, f"Falling back to {following.name}.")
             if len(errors) == 1:
                 return error
-            return FallbackError("", errors)
+            causes = "; ".join(f"{type(each).__name__}: {each}" for each in errors)
+            return FallbackError(f"Every provider that was tried failed. {causes}", errors)
 
         return decide
 
@@ -151,14 +156,24 @@ def recover(
 
     Args:
         with_: What takes the error's place, or a function of the error that gives it. A text that
-            keeps the half answer is ``lambda error: error.partial.text + " ..."``.
+            keeps the half answer is ``lambda error: error.partial.text + " ..."``, where there is a
+            partial: it is None before the first chunk.
         on: The classes of errors it is for.
+
+    Raises:
+        ConfigError: An option cannot work; as an error of the stream, what a function gave.
 
     Example:
         >>> down = reactivex.throw(OverloadedError("no capacity"))
         >>> down.pipe(ops.recover(with_="Try again later."), ops.text()).run()
         'Try again later.'
     """
+    _check_errors("recover", on)
+    if on == ():
+        message = "recover: on needs a class of errors"
+        raise ConfigError(message)
+    if not callable(with_):
+        _stream_of(with_, WizardError())
 
     def begin(_source: Observable[StreamChunk]) -> Decide:
         is_done = False
@@ -182,7 +197,14 @@ def _stream_of(substitute: Substitute, error: WizardError) -> Observable[StreamC
         return reactivex.of(StreamChunk(text=substitute), _final(error))
     if isinstance(substitute, StreamChunk):
         return reactivex.of(substitute)
-    return substitute
+    return check_stream("recover", substitute)
+
+
+def _check_errors(operator: str, on: object) -> None:
+    for kind in on if isinstance(on, tuple) else (on,):
+        if not (isinstance(kind, type) and issubclass(kind, WizardError)):
+            message = f"{operator}: on={kind!r} is no class of errors of rxwizard, or tuple of some"
+            raise ConfigError(message)
 
 
 def errors_as_chunks() -> Operator[StreamChunk, StreamChunk]:

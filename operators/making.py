@@ -146,3 +146,26 @@ def check_count(operator: str, least: int = 1, **options: Any) -> None:
         if type(value) is not int or value < least:
             message = f"{operator}: {name}={value!r} cannot work; it must be {least} or more"
             raise ConfigError(message)
+
+
+def check_stream(what: str, value: Any) -> Observable[Any]:
+    """Refuse what is no stream; give it, if it is one.
+
+    Raises:
+        ConfigError: It is none, which would be noticed only when it is needed.
+    """
+    if isinstance(value, Observable):
+        return value
+    message = f"{what}: {type(value).__name__} is no stream"
+    raise ConfigError(message)
+
+
+def check_settings(operator: str, config: object, kind: type[Any]) -> None:
+    """Refuse settings of another kind.
+
+    Raises:
+        ConfigError: They are none of this kind.
+    """
+    if config is not None and not isinstance(config, kind):
+        message = f"{operator}: {config!r} is no {kind.__name__}; one setting is given by its name"
+        raise ConfigError(message)

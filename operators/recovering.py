@@ -36,8 +36,8 @@ class Trouble:
     requests: int
     """Requests made so far."""
     seconds: float
-    """How long it has not worked: since the first request or, where this attempt had brought
-    something, since now."""
+    """How long an answer was waited for in all: each request, and the wait before it, up to its
+    first token or its end."""
     has_token: bool
     """Whether there is anything of the answer, of this attempt or one before it."""
     is_continued: bool
@@ -114,7 +114,9 @@ class _Recovery:
         self._scheduler = scheduler
         self._clock = clock(scheduler)
         self._now = stopwatch(self._clock)
-        self._since = self._now()
+        # How long nothing came that was waited for, and since when that is so again.
+        self._waited = 0.0
+        self._since: float | None = self._now()
         self._is_continued = False
         #: The attempt at hand, or the wait before it.
         self._current = SerialDisposable()
@@ -129,6 +131,8 @@ class _Recovery:
             else:
                 for told in attempts.take(chunk):
                     emit(told)
+                if self._since is not None:
+                    self._note_token(self._now())
 
         subscription = SingleAssignmentDisposable()
         # In its place before it begins: a stream may fail, and be followed, inside the call.
@@ -138,19 +142,24 @@ class _Recovery:
         )
         return self._current
 
+    def _note_token(self, now: float) -> None:
+        if self._since is not None and self._attempts.has_token:
+            self._waited += now - self._since
+            self._since = None
+
     def _fail(self, error: Exception) -> None:
         if not isinstance(error, WizardError):
             self._observer.on_error(error)
             return
         attempts, now = self._attempts, self._now()
+        self._note_token(now)
         attempts.failed(error)
-        if attempts.has_token:
-            self._since = now
-        attempts.tell_of(error)
+        if self._since is not None:
+            self._waited += now - self._since
         trouble = Trouble(
             error=error,
             requests=attempts.count,
-            seconds=now - self._since,
+            seconds=self._waited,
             has_token=attempts.has_answer,
             is_continued=self._is_continued and not attempts.has_token,
             can_go_on=attempts.can_go_on,
@@ -165,13 +174,13 @@ class _Recovery:
             self._follow(error, following)
             return
         if isinstance(following, WizardError):
-            attempts.tell_of(following)
+            attempts.end_with(following)
         self._observer.on_error(following)
 
     def _follow(self, error: WizardError, following: Next) -> None:
         words = f"{_shortened(error)} {following.words}"
         _log.warning("%s", words)
-        self._observer.on_next(self._attempts.warn(words, self._now()))
+        self._observer.on_next(self._attempts.warn(words, self._now(), error.provider))
         if following.seam is not None:
             self._attempts.go_on(following.seam)
         elif self._attempts.has_content:
@@ -179,6 +188,7 @@ class _Recovery:
         else:
             self._attempts.begin_again()
         self._is_continued = following.seam is not None
+        self._since = self._now()
         if self._current.is_disposed:
             return  # the reader left when it heard of it
         if not following.delay:

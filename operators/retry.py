@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, TypeAlias
 from reactivex import Observable
 
 from rxwizard.chunks import StreamChunk, WizardResponse
-from rxwizard.errors import ConfigError, RequestError, WizardError
-from rxwizard.operators.making import Operator
+from rxwizard.errors import CircuitOpenError, ConfigError, RequestError, WizardError
+from rxwizard.operators.making import Operator, check_count, check_settings, check_stream
 from rxwizard.operators.recovering import Decide, Next, Trouble, recovering
 from rxwizard.operators.seam import Seam
+from rxwizard.operators.taps import check_callable
 from rxwizard.policies import RetryConfig
 
 if TYPE_CHECKING:
@@ -77,9 +78,11 @@ def retry_stream(
         max_delay: Most seconds before any retry, where the provider does not ask for more.
         max_retry_after: Most seconds to wait because the provider asks for it; where it asks for
             more, its error ends the stream at once.
-        max_elapsed: Seconds without anything of an answer after which no other request begins.
+        max_elapsed: Seconds of waiting for an answer, over all requests, after which no other one
+            begins. Time in which one comes is no waiting.
         overlap: For "continue": most characters at a seam that are dropped as said already.
-        resume: For "continue": asks the model to go on from a partial answer. Where it gives None,
+        resume: For "continue": asks the model to go on from a partial answer, whose text is given
+            without the white space at its end: the model says that again. Where it gives None,
             inside tool calls and inside reasoning, the answer begins anew.
         retry_now: Ends the wait for the next request when it says something: a button, or a network
             that is back.
@@ -99,6 +102,7 @@ def retry_stream(
     # themselves, on asyncio's or a thread's clock. Here what is repeated is a subscription, whose
     # chunks have been passed on already when it fails, and time is the scheduler's. The formula for
     # the wait is one line.
+    check_settings("retry_stream", config, RetryConfig)
     settings = (config or RetryConfig()).changed(
         retries=retries,
         after_first_token=after_first_token,
@@ -108,6 +112,10 @@ def retry_stream(
         max_elapsed=max_elapsed,
         overlap=overlap,
     )
+    check_callable("retry_stream", "resume", resume)
+    check_callable("retry_stream", "jitter", jitter)
+    if retry_now is not None:
+        check_stream("retry_stream: retry_now", retry_now)
     goes_on = settings.after_first_token == "continue"
     if goes_on and resume is None:
         message = 'retry_stream: "continue" needs resume=, which asks the model to go on'
@@ -141,7 +149,8 @@ def continue_on_cut(
     text in its `partial`. Disposing closes the request at hand.
 
     Args:
-        resume: Gives the stream that goes on from a partial answer.
+        resume: Gives the stream that goes on from a partial answer, whose text it gets without the
+            white space at its end: the model says that again.
         times: How often, 1 or more.
         overlap: Most characters that are dropped at a seam, 0 or more.
 
@@ -158,6 +167,8 @@ def continue_on_cut(
         >>> stream.pipe(ops.continue_on_cut(resume), ops.collect()).run().text
         'It is the rain in Spain'
     """
+    check_count("continue_on_cut", times=times)
+    check_callable("continue_on_cut", "resume", resume)
     settings = RetryConfig(
         retries=times, after_first_token="continue", overlap=overlap, max_elapsed=None
     )
@@ -171,6 +182,10 @@ def continue_on_cut(
         return decide
 
     return recovering(begin, goes_on=True)
+
+
+#: Seconds that are said as none at all.
+_SOON = 0.05
 
 
 class _Retrying:
@@ -203,27 +218,27 @@ class _Retrying:
             # Some models do not go on from an answer that is put into their mouth.
             self._resume = None
             return self._next(trouble, 0.0)
-        if not is_left or not error.retryable:
+        if not is_left or not error.retryable or isinstance(error, CircuitOpenError):
+            # An open circuit is there so that nobody waits for this endpoint.
             return error
         asked_for = error.retry_after or 0.0
         if asked_for > settings.max_retry_after:
             return error
         bound = min(settings.max_delay, settings.base * 2.0 ** min(self._retries, 64))
-        delay = max(bound * self._jitter(), asked_for)
+        # Whatever a jitter gives, no number included, the wait stays within its bounds.
+        delay = max(bound * min(1.0, max(0.0, self._jitter())), asked_for)
         if settings.max_elapsed is not None and trouble.seconds + delay > settings.max_elapsed:
             return error
         return self._next(trouble, delay)
 
     def _next(self, trouble: Trouble, delay: float) -> Next:
         self._retries += 1
-        when = f"in {delay:.1f} s" if delay else "now"
+        when = f"in {delay:.1f} s" if delay >= _SOON else "now"
         of = f"(retry {self._retries} of {self._settings.retries})"
         if trouble.has_token and trouble.can_go_on and self._resume is not None:
             partial = trouble.partial()
-            resumed = None if partial is None else self._resume(partial)
+            resumed = None if partial is None else self._resumed(self._resume, partial)
             if resumed is not None and partial is not None:
-                if not isinstance(resumed, Resumed):
-                    resumed = Resumed(resumed)
                 seam = Seam(
                     partial.text,
                     self._settings.overlap,
@@ -233,3 +248,9 @@ class _Retrying:
                 return Next(resumed.stream, f"Going on from there {when} {of}.", delay, seam)
         what = "Starting anew" if trouble.has_token else "Asking again"
         return Next(self._source, f"{what} {when} {of}.", delay)
+
+    def _resumed(self, resume: Resume, partial: WizardResponse) -> Resumed | None:
+        resumed = resume(partial.model_copy(update={"text": partial.text.rstrip()}))
+        if resumed is None or isinstance(resumed, Resumed):
+            return resumed
+        return Resumed(check_stream("what resume gives", resumed))

@@ -9,7 +9,7 @@ from unicodedata import category
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-#: Letters and digits that a repetition has to have in one word: what is shorter repeats by chance.
+#: Letters that a repetition has to have in one word: what is shorter repeats by chance.
 _WORD = 3
 
 #: Characters of a repetition where the model goes on by itself, and seldom repeats anything.
@@ -50,10 +50,10 @@ class Seam:
     Joining what it gives is the same for every way to cut the continuation into pieces. It takes
     time in proportion to `overlap`, and none once `is_open`.
 
-    It cannot know what was meant. A word or a line that is meant twice in a row and was cut in
-    between ("very | very good") is left once, unless `is_exact`. A continuation that begins with a
-    new word and without the space before it is joined to the last one, as the rest of a word is.
-    What is said again in other words, or after a preamble, stays.
+    It cannot know what was meant. Two words or a line that are meant twice in a row and were cut in
+    between are left once, unless `is_exact`; a repetition of less than three letters is left twice.
+    A continuation that begins with a new word and without the space before it is joined to the last
+    one, as the rest of a word is. What is said again in other words, or after a preamble, stays.
 
     Args:
         said: The answer up to the cut.
@@ -170,9 +170,16 @@ class Seam:
         """Find the longest repetition that counts, and give what follows it."""
         self._look(len(self._repeated) + 1)
         text, length = "".join(self._repeated), self._matched
-        while length and self._begins[-length] < self._least(text[length : length + 1]):
+        while length and not self._counts(text, length):
             length = self._borders[length - 1]
         return self._join(text[length:] if length else self._lead + text)
+
+    def _counts(self, text: str, length: int) -> bool:
+        """Tell whether the first characters of a text, so many, are a repetition that counts."""
+        if self._begins[-length] < self._least(text[length : length + 1]):
+            return False
+        # With white space before it a single word, a cell of a table or a line may be meant twice.
+        return not self._is_apart or _words(text[:length]) > 1
 
     def _least(self, following: str) -> int:
         """Tell what a repetition has to have, before this character."""
@@ -206,21 +213,29 @@ def _beginnings(said: str, overlap: int, least: int) -> tuple[int, Sequence[int]
     # The character before it tells whether a word begins there.
     kinds = [_OTHER, *_kinds(said)] if not start else _kinds(said[start - 1 :])
     begins = [_NONE] * (len(kinds) - 1)
-    word, run, is_last = _NONE, 0, True
+    word, letters, is_last = _NONE, 0, True
     for at in range(len(begins) - 1, -1, -1):
         before, kind = kinds[at : at + 2]
-        run += 1
+        # Digits repeat in numbers and tables: they are no evidence.
+        letters += not said[start + at].isdigit()
         is_first = kind != _SPACED or before != _SPACED
         if is_first and kind == _SIGN and category(said[start + at])[0] == "M":
             is_first = False
-        if is_first and kind != _OTHER and run >= _WORD:
+        if is_first and kind != _OTHER and letters >= _WORD:
             word = max(word, _ANY if is_last and kind == _SPACED else _WHOLE)
         if is_first and len(begins) - at >= least and not _LEAD.match(said[start + at]):
             begins[at] = word
         if before != kind:
-            run, is_last = 0, False
+            letters, is_last = 0, False
     first = next((at for at, word in enumerate(begins) if word), len(begins))
     return start + first, begins[first:]
+
+
+def _words(text: str) -> int:
+    """Count the words of a text that have a letter; in scripts without spaces, three characters."""
+    signs = len(_UNSPACED.findall(text))
+    words = re.findall(r"\w+", _UNSPACED.sub(" ", text))
+    return signs // _WORD + sum(not word.isdigit() for word in words)
 
 
 def _kinds(text: str) -> list[int]:

@@ -231,6 +231,7 @@ def watch(
         if chunk is not None:
             error.provider = chunk.source.provider or None
             error.request_id = chunk.source.request_id
+            error.attempts = chunk.source.attempt + 1
         end()
         observer.on_error(error)
 

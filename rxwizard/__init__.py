@@ -1,5 +1,7 @@
 """Reactive pipelines over LLM streams, with backpressure from the screen to the socket."""
 
+import logging as _logging
+
 from rxwizard.chunks import Choice as Choice
 from rxwizard.chunks import ChunkKind as ChunkKind
 from rxwizard.chunks import ChunkSource as ChunkSource
@@ -74,3 +76,6 @@ from rxwizard.prompts import Role as Role
 from rxwizard.prompts import Tool as Tool
 from rxwizard.providers import register_provider as register_provider
 from rxwizard.stream import Stream as Stream
+
+# What is logged is for those who ask for it: without this, Python writes warnings to stderr.
+_logging.getLogger("rxwizard").addHandler(_logging.NullHandler())

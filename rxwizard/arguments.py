@@ -87,9 +87,8 @@ def replay_parser() -> argparse.ArgumentParser:
     add(
         "--exchange",
         type=int,
-        default=-1,
         metavar="N",
-        help="which request, from 0, of a recording that has several; else the last one",
+        help="which request, from 0, of a recording of several; else the last one answered",
     )
     add(
         "--speed",

@@ -118,7 +118,8 @@ def _ask(options: argparse.Namespace) -> int:
 def _replay(options: argparse.Namespace) -> int:
     """Show an answer that was recorded."""
     recording = load(options.file)
-    exchange = recording.exchange(options.exchange)
+    number = options.exchange
+    exchange = recording.answered() if number is None else recording.exchange(number)
     stream = recording.stream(exchange.number, speed=options.speed, split=options.split)
     notice = "note: this is a recording"
     if (count := len(recording.exchanges)) > 1:

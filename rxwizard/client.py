@@ -67,7 +67,7 @@ class StreamingClient:
         cache: Cache | None = None,
         record: str | os.PathLike[str] | Recorder | None = None,
     ) -> None:
-        self.config = WizardConfig.from_env() if config is None else config
+        self.config = WizardConfig.from_env() if config is None else _checked(config)
         self.streaming = StreamingConfig() if streaming is None else streaming
         self._session = session
         self._cache = cache
@@ -160,6 +160,13 @@ class StreamingClient:
                         entering = shared.stack.enter_async_context(_simulated())
                         shared.simulated = await entering
                 yield config.model_copy(update={"endpoint": shared.simulated})
+
+
+def _checked(config: object) -> WizardConfig:
+    if isinstance(config, WizardConfig):
+        return config
+    message = f"a client takes a WizardConfig, and {config!r} is none"
+    raise ConfigError(message)
 
 
 class _Shared:

@@ -39,13 +39,24 @@ class FallbackModel(Settings):
         _hide_key(data)
         super().__init__(**{"model": model, **data})
 
+    @field_validator("model")
+    @classmethod
+    def _of_a_provider(cls, model: str) -> str:
+        find_vendor(_split(model)[0])
+        return model
+
+    @field_validator("on", mode="before")
+    @classmethod
+    def _one_or_several(cls, on: object) -> object:
+        return (on,) if isinstance(on, str) else on
+
     @field_validator("on")
     @classmethod
     def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
             kind = getattr(errors, name, None)
             if not (isinstance(kind, type) and issubclass(kind, errors.WizardError)):
-                message = f"{name} is none of the errors of rxwizard"
+                message = f"there is no error named {name!r} in rxwizard"
                 raise ValueError(message)
         return names
 
@@ -161,6 +172,8 @@ class WizardConfig(Settings):
     def _named(cls, fallback: object) -> object:
         if isinstance(fallback, str):
             return FallbackConfig(*(name.strip() for name in fallback.split(",") if name.strip()))
+        if isinstance(fallback, FallbackModel):
+            return FallbackConfig(fallback)
         if isinstance(fallback, list | tuple):
             return FallbackConfig(models=fallback)
         return fallback
@@ -186,7 +199,8 @@ class WizardConfig(Settings):
         the table that has a key in the environment is taken, with its default model.
         ``WIZARD_TEMPERATURE``, ``WIZARD_TOP_P``, ``WIZARD_MAX_TOKENS``, ``WIZARD_SEED`` and
         ``WIZARD_REASONING_EFFORT`` set the fields of these names. So do ``WIZARD_RETRY_RETRIES``,
-        ``WIZARD_DEADLINES_IDLE`` and the like for the fields of `retry`, `deadlines`, `rate_limit`,
+        ``WIZARD_DEADLINES_IDLE`` and the like (``none`` switches a clock off) for the fields of
+        `retry`, `deadlines`, `rate_limit`,
         `circuit` and `hedge`, and ``WIZARD_FALLBACK`` (models, separated by commas) for `fallback`.
 
         Raises:
@@ -201,7 +215,7 @@ class WizardConfig(Settings):
                 variables.append(variable)
                 *group, name = path
                 fields = found.setdefault(group[0], {}) if group else found
-                fields[name] = value
+                fields[name] = None if group and value.lower() in _OFF else value
         settings = {**found, **overrides}
         if not settings.get("model"):
             settings["model"] = default_model()
@@ -247,6 +261,9 @@ class WizardConfig(Settings):
 _FROM_ENVIRONMENT = (
     *("model", "temperature", "top_p", "max_tokens", "seed", "reasoning_effort", "fallback"),
 )
+
+#: What switches a clock or a bound off in the environment.
+_OFF = ("none", "off")
 
 #: Settings that have fields of their own.
 _GROUPS: dict[str, type[Settings]] = {

@@ -44,7 +44,8 @@ class RetryConfig(Settings):
     """Most seconds to wait because the provider says so. Where it says longer, the error is raised
     at once, and its `retry_after` says how long."""
     max_elapsed: float | None = Field(default=300.0, gt=0, allow_inf_nan=False)
-    """Seconds from the first request after which no other begins; None: no such limit."""
+    """Seconds of waiting for an answer, over all requests, after which no other one begins: each
+    request, and the wait before it, up to its first token or its end. None: no such limit."""
     overlap: int = Field(default=256, ge=0)
     """With "continue": most characters of the end of the partial answer that are dropped where the
     model says them again."""
@@ -138,7 +139,8 @@ class CircuitConfig(Settings):
     """
 
     failures: int = Field(default=5, ge=1)
-    """Failures in a row that open it. Only those of the provider or the network count."""
+    """Failures in a row that open it. Only those of the provider or the network count; a request
+    has worked once its first token is there."""
     cool_down: float = Field(default=30.0, gt=0, allow_inf_nan=False)
     """Seconds until one request may try again."""
 

@@ -10,6 +10,7 @@ The operators are those that anybody may use.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,12 @@ if TYPE_CHECKING:
 _simulators = count(1)
 
 
+@lru_cache(maxsize=1000)
+def _times(_endpoint: str, _model: str) -> FirstTokenTimes:
+    """Give the times to first token of a model, for all clients of this process."""
+    return FirstTokenTimes()
+
+
 class Model:
     """One model that may be asked, and what the streams of its answers have in common.
 
@@ -74,11 +81,11 @@ class Model:
         self._source = source
         self._cache = cache
         self._closing = closing
-        self._times = FirstTokenTimes()
         self._limiter = self._breaker = None
         endpoint = config.endpoint or config.vendor.endpoint or config.provider
         if config.endpoint is None and config.vendor.in_process:
             endpoint = f"{config.provider}-{next(_simulators)}"  # each client has its own
+        self._times = _times(endpoint, config.model_name)
         if config.rate_limit is not None:
             key = limit_key(endpoint, config.model_name, config.api_key)
             self._limiter = limiter_for(key, config.rate_limit)

@@ -335,6 +335,9 @@ def _before_answer(error: Exception, url: str, timeouts: Timeouts) -> WizardErro
             return NetworkError(
                 f"What answers at {url} does not speak HTTP: check the endpoint.", retryable=False
             )
+        case aiohttp.ServerDisconnectedError():
+            # Its own words are the headers that had come by then.
+            return NetworkError(f"{url} closed the connection before it had answered.")
         case ValueError() if not isinstance(error, aiohttp.ClientError):
             return ConfigError(f"The request to {url} cannot be sent: check endpoint and headers.")
         case _:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from rxwizard.providers import Vendor, WireRequest
 
+#: Headers that say who asks, and nothing of what.
+_KEYS = {"authorization", "proxy-authorization", "api-key", "x-api-key", "x-goog-api-key", "cookie"}
+
 #: Headers that tell requests apart, or signed ones, and not their answers.
 _INCIDENTAL = re.compile(
     "x-amz-.*|user-agent|traceparent|tracestate|baggage|(x-)?(client-)?request-id", re.IGNORECASE
@@ -47,7 +50,7 @@ def request_key(
         "provider": vendor.name,
         "protocol": vendor.protocol,
         "address": _address(request.url),
-        "headers": _headers(request.headers),
+        "headers": _headers(request.headers, vendor),
         "body": request.body,
         "think_tags": think_tags,
         "raw": raw,
@@ -63,9 +66,10 @@ def _address(url: str) -> list[object]:
     return [parts.scheme, parts.hostname, parts.port, parts.path, told]
 
 
-def _headers(headers: Mapping[str, str]) -> dict[str, str]:
+def _headers(headers: Mapping[str, str], vendor: Vendor) -> dict[str, str]:
+    keys = {*_KEYS, vendor.key_header.lower()}
     return {
         name.lower(): value
         for name, value in headers.items()
-        if not SECRET_NAMES.search(name) and not _INCIDENTAL.fullmatch(name)
+        if name.lower() not in keys and not _INCIDENTAL.fullmatch(name)
     }

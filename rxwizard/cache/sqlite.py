@@ -165,6 +165,8 @@ class SQLiteCache:
         try:
             if not database.is_open:
                 self._refuse_others()
+                # What models say to their users is for those alone.
+                self._path.touch(mode=0o600)
                 database.open(tables.prepare)
             return database.transact(work)
         except sqlite3.Error as error:

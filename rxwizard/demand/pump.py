@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from reactivex.disposable import Disposable
 
 from rxwizard.demand.gate import PumpGate, downstream, pushing, run_on, running_loop
+from rxwizard.errors import ConfigError, WizardError
 
 if TYPE_CHECKING:
     from reactivex import abc
@@ -71,6 +72,8 @@ class _Pump(Generic[T]):
         except Exception as error:
             # Whatever it is, the source's or the observer's own, it is the observer's to know.
             if gate.closed:
+                if isinstance(error, WizardError) and not isinstance(error, ConfigError):
+                    return  # a source that broke after its reader had left is nobody's loss
                 # Nobody is left to take it: an operator failed in a chain without `on_error`.
                 raise
             # Closed first: the observer may subscribe the next source inside this call (retry,

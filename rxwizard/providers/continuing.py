@@ -83,7 +83,8 @@ def continuation(
     talk = (
         *prompt.history,
         Message(role=Role.USER, content=prompt.text),
-        Message(role=Role.ASSISTANT, content=whole),
+        # Without the white space at its end, as for a prefill: the model says it.
+        Message(role=Role.ASSISTANT, content=whole.rstrip()),
     )
     told = prompt.model_copy(update={"text": GO_ON, "history": talk})
     return Continuation(told, is_exact=False)

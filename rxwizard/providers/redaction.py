@@ -19,6 +19,17 @@ _SHORTEST = 4
 #: fall into an echoed key.
 _TELLING = 8
 
+#: What the keys of a vendor begin with, such as ``sk-proj-``, and as many characters after it as
+#: make it one's own.
+_VENDORS = re.compile("[0-9A-Za-z_-]{,12}[_-]")
+_OWN = 4
+
+
+def telling(secret: str) -> int:
+    """Count the characters at the beginning of a secret that tell too much by themselves."""
+    common = _VENDORS.match(secret)
+    return max(_TELLING, common.end() + _OWN if common else 0)
+
 
 def redactor(*secrets: SecretStr) -> Callable[[str], str]:
     """Make the function that takes these secrets out of a text, whole or cut off."""
@@ -34,7 +45,7 @@ def redactor(*secrets: SecretStr) -> Callable[[str], str]:
 
 
 def _without(text: str, plain: str) -> str:
-    head = plain[:_TELLING]
+    head = plain[: telling(plain)]
     start = text.find(head)
     while start >= 0:
         end = start + len(head)

@@ -31,6 +31,8 @@ def explain(
     if error.status is not None:
         said = f"{vendor.name}: {words}" if words else f"{vendor.name} says nothing but its status"
         words = f"{said} (HTTP {error.status}{f', at {url}' if not words else ''})."
+    elif words and not words.endswith((".", "!", "?")):
+        words += "."
     remedy = _remedy(error, vendor, model, url)
     error.args = (f"{words} {remedy}" if remedy else words, *error.args[1:])
     conceal(error, redact)
@@ -49,7 +51,7 @@ def _remedy(error: WizardError, vendor: Vendor, model: str, url: str) -> str:
         case RateLimitError() if not error.retryable:
             return "The quota is spent: check the account's plan and billing."
         case RateLimitError() | OverloadedError() if error.retry_after is not None:
-            return f"Try again in {error.retry_after:g} seconds."
+            return f"Try again in {error.retry_after:.6g} seconds."
         case RateLimitError() | OverloadedError():
             return "Try again a little later."
         case StreamInterruptedError() if error.retryable:

@@ -31,7 +31,15 @@ from rxwizard.recording.sieve import Sieve
 from rxwizard.sinks.disk import AnyPath, cannot_write, checked_path, write_all
 from rxwizard.wire import Reply
 
+try:
+    import fcntl
+except ImportError:  # Windows has none; two recorders of one file then mix their lines
+    fcntl = None  # type: ignore[assignment]
+
 _log = logging.getLogger("rxwizard.recording")
+
+#: A pipe that nobody reads is an error, and nothing to wait for.
+_MODE = getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 class Recorder:
@@ -44,7 +52,8 @@ class Recorder:
     come: there is no bound.
 
     A disk that refuses ends the recording and not the answer: a warning is logged to
-    ``rxwizard.recording``, `failure` says why, and the file ends after its last whole line.
+    ``rxwizard.recording``, `failure` says why, and the file ends after its last whole line. So does
+    a file that another recorder is writing: several clients share one.
 
     Args:
         path: The file to make. It is open only while an exchange runs.
@@ -96,11 +105,13 @@ class Recorder:
 
     def _open(self, *, is_first: bool) -> None:
         # Lines are written whole and at the end, whoever else writes.
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if is_first else 0)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         try:
-            self._raw = io.FileIO(
-                os.open(self.path, flags | getattr(os, "O_BINARY", 0), 0o600), "ab"
-            )
+            self._raw = io.FileIO(os.open(self.path, flags | _MODE, 0o600), "ab")
+            if fcntl is not None:
+                fcntl.flock(self._raw.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if is_first:
+                self._raw.truncate(0)
             found = os.fstat(self._raw.fileno())
             if stat.S_ISREG(found.st_mode) and hasattr(os, "fchmod"):
                 os.fchmod(self._raw.fileno(), 0o600)  # the file before this one may have had more

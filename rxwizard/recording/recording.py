@@ -42,9 +42,20 @@ class Recording:
         message = f"{self.path} has no exchange {number}: there are {numbers}."
         raise ConfigError(message if numbers else f"{self.path}: nothing was recorded.")
 
+    def answered(self) -> Exchange:
+        """Give the exchange that brought the answer: the last that came to its end well.
+
+        Where none did, the last of all. An answer that was continued is in several.
+
+        Raises:
+            ConfigError: Nothing was recorded.
+        """
+        whole = [each for each in self.exchanges if _is_whole(each)]
+        return whole[-1] if whole else self.exchange()
+
     def stream(
         self,
-        exchange: int = -1,
+        exchange: int | None = None,
         *,
         speed: float | None = 1.0,
         split: Split | None = None,
@@ -53,10 +64,11 @@ class Recording:
         """Make the cold stream of an answer: the chunks, or the error, that it was when recorded.
 
         It goes through the same decoder and reader as a live one, and needs no key, no network and
-        no settings. A reader that pauses it pauses the replay.
+        no settings. A reader that pauses it pauses the replay. What was recorded is what the socket
+        gave: where a deadline or a reader ended it, the replay is interrupted there.
 
         Args:
-            exchange: Which one, as for `exchange`.
+            exchange: Which one, as for `exchange`; None: the one that brought the answer.
             speed: 1 is the pace at which it came, 2 is twice as fast; None: at once.
             split: None: the body comes in the slices in which it was read. A number: in slices of
                 so many bytes. A function: makes the slices out of the whole body.
@@ -66,4 +78,9 @@ class Recording:
             ConfigError: There is no such exchange, its provider is not known, or an option cannot
                 be.
         """
-        return replayed(self.exchange(exchange), speed, split, streaming or StreamingConfig())
+        found = self.answered() if exchange is None else self.exchange(exchange)
+        return replayed(found, speed, split, streaming or StreamingConfig())
+
+
+def _is_whole(exchange: Exchange) -> bool:
+    return exchange.end in ("eof", "answered") and 200 <= (exchange.status or 0) < 300

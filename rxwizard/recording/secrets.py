@@ -141,6 +141,13 @@ def _forms(secret: str) -> Iterator[bytes]:
     raw = secret.encode("utf-8", "replace")
     yield raw
     escaped = json.dumps(secret)[1:-1]
+    # Some encoders escape all that is no letter or digit, and a few all there is.
+    for digits in ("04x", "04X"):
+        signs = (c if c.isalnum() else f"\\u{ord(c):{digits}}" for c in secret)
+        yield from {
+            "".join(signs).encode(),
+            "".join(f"\\u{ord(c):{digits}}" for c in secret).encode(),
+        }
     yield from {escaped.encode(), escaped.replace("/", "\\/").encode(), quote(raw, "").encode()}
     for before in range(3):
         # What stands before it in the text shifts it, and shares its first and last character.

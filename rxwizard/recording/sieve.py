@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-_HIDDEN = b"***"
+from rxwizard.providers.redaction import telling
 
-#: Bytes of a secret that tell too much by themselves.
-_TELLING = 8
+_HIDDEN = b"***"
 
 #: Bytes at the end of a slice that are held back where they may be the beginning of a secret. Fewer
 #: are not: every hundredth slice of a binary stream would end in one, and come too late.
@@ -30,7 +29,7 @@ class Pattern:
 
     def __init__(self, whole: bytes, *, only_whole: bool = False) -> None:
         self.whole = whole
-        self.head = whole if only_whole else whole[:_TELLING]
+        self.head = whole if only_whole else whole[: telling(whole.decode("latin-1"))]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Pattern) and (other.whole, other.head) == (self.whole, self.head)

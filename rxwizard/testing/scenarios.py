@@ -19,6 +19,7 @@ from rxwizard.testing.script import (
     StreamError,
     Text,
     ToolCall,
+    Usage,
 )
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def _flaky(exchange: Exchange, number: int) -> Script:
     if refused:
         return Script(HttpError(529))
     if broken:
-        return Script(Text(_RECOVERED[: len(_RECOVERED) // 2]), Cut())
+        spent = Usage(prompt_tokens=9, completion_tokens=18, usage_at="every_chunk")
+        return Script(Text(_RECOVERED[: len(_RECOVERED) // 2]), Cut(), usage=spent)
     said = _last_of_assistant(exchange.json)
     return Script(Text(_RECOVERED.removeprefix(said)))
 

@@ -49,6 +49,8 @@ BOUNDS: dict[str, tuple[Callable[[], Operator], Callable[[int], list[StreamChunk
     "count_tokens": (ops.count_tokens, chunks, 3.0),
     "buffer_sentences": (ops.buffer_sentences, chunks, 3.0),
     "partial_json": (ops.partial_json, document, 3.0),
+    "deadline": (partial(ops.deadline, idle=100), chunks, 1.0),
+    "retry_stream": (partial(ops.retry_stream, after_first_token="restart"), chunks, 2.0),
     "tap_metrics": (partial(ops.tap_metrics, nothing_reported), chunks, 3.0),
 }
 

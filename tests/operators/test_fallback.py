@@ -88,6 +88,7 @@ def test_fallback_to_goes_through_all_of_them() -> None:
     assert drawn(result) == "wwb#"
     assert isinstance(error, FallbackError)
     assert error.exceptions == (first, second, third)
+    assert (error.attempts, [each.attempts for each in error.exceptions]) == (3, [1, 1, 1])
     assert error.partial is not None
     assert error.partial.text == "b"
 
@@ -267,3 +268,30 @@ def test_errors_as_chunks_does_what_every_operator_does() -> None:
     check_dispose(operator, **LETTERS)
     check_two_subscribers(operator, **LETTERS)
     assert drawn(played(answers("-a-#", errors=(ValueError("bug"),)), operator)) == "a#"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ops.fallback_to("x"),
+        lambda: ops.fallback_to([reactivex.never()]),
+        lambda: ops.fallback_to(Alternative(reactivex.never(), on="RateLimitError")),
+        lambda: ops.recover(None),
+        lambda: ops.recover(3),
+        lambda: ops.recover("Sorry.", on=()),
+        lambda: ops.recover("Sorry.", on="RateLimitError"),
+        lambda: ops.recover("Sorry.", on=[RateLimitError]),
+        lambda: ops.recover("Sorry.", on=ValueError),
+    ],
+)
+def test_recover_and_fallback_to_refuse_what_cannot_work(make: Any) -> None:
+    with pytest.raises(ConfigError):
+        make()
+
+
+@pytest.mark.parametrize("nothing", [None, 3, ["Sorry."]], ids=str)
+def test_recover_ends_with_an_error_where_its_function_gives_no_stream(nothing: Any) -> None:
+    result = played(answers("-#", errors=(busy(),)), ops.recover(lambda _error: nothing))
+
+    assert drawn(result) == "#"
+    assert isinstance(result.messages[-1].value, ConfigError)

@@ -155,6 +155,16 @@ def test_retry_stream_gives_up_when_it_has_taken_too_long() -> None:
     assert drawn(result) == "ww#"  # requests at 0, 7, 14; another would begin at 21
 
 
+def test_retry_stream_adds_up_the_time_of_waiting() -> None:
+    result = played(
+        answers("--a-b-c-#", errors=(fresh(StreamInterruptedError),)),
+        least(after_first_token="restart", retries=99, max_elapsed=7),
+    )
+
+    # Two seconds to each first token: after the fourth there are more than seven.
+    assert drawn(result).count("w") == 3
+
+
 def test_retry_stream_counts_no_time_in_which_an_answer_came() -> None:
     result = played(
         answers("-a-b-c-d-e-#", "-a-z|", errors=(fresh(StreamInterruptedError),)),
@@ -354,12 +364,46 @@ def test_retry_stream_takes_settings_and_what_goes_before_them() -> None:
         {"max_retry_after": -1},
         {"after_first_token": "hope"},
         {"after_first_token": "continue"},
+        {"resume": "x"},
+        {"jitter": 0.5},
+        {"retry_now": 3},
+        {"config": 3},
     ],
     ids=str,
 )
 def test_retry_stream_refuses_what_cannot_work(options: Any) -> None:
     with pytest.raises(ConfigError):
         ops.retry_stream(**options)
+
+
+@pytest.mark.parametrize("jitter", [float("nan"), 5.0, -1.0], ids=str)
+def test_retry_stream_waits_within_its_bounds_whatever_the_jitter_is(jitter: float) -> None:
+    result = played(
+        answers("-#", "-a-|", errors=(fresh(),)), ops.retry_stream(jitter=lambda: jitter)
+    )
+
+    assert drawn(result) == "wa|"
+    assert result.messages[0].tick + 1 <= result.messages[1].tick <= result.messages[0].tick + 1.5
+
+
+@pytest.mark.parametrize("given", ["x", 3, [1]], ids=["text", "number", "list"])
+def test_retry_stream_ends_where_resume_gives_no_stream(given: Any) -> None:
+    result = played(
+        answers("-a-#", errors=(fresh(StreamInterruptedError),)),
+        least(after_first_token="continue", resume=lambda _partial: given),
+    )
+
+    assert drawn(result) == "a#"
+    assert isinstance(result.messages[-1].value, ConfigError)
+
+
+def test_retry_stream_says_which_request_a_partial_answer_is_of() -> None:
+    error = fresh(StreamInterruptedError, partial=WizardResponse(text="a"))
+    result = played(answers("-#", "-a-#", errors=(fresh(), error)), least())
+
+    assert drawn(result) == "wa#"
+    assert error.attempts == 2
+    assert error.partial.text == "a"
 
 
 def test_retry_stream_passes_on_what_works() -> None:

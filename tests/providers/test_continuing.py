@@ -262,7 +262,7 @@ def test_elsewhere_the_model_is_told_to_go_on(
     assert found.prompt.history == (
         *TALK.history,
         Message(role=Role.USER, content="And now?"),
-        Message(role=Role.ASSISTANT, content="Once upon a "),
+        Message(role=Role.ASSISTANT, content="Once upon a"),
     )
     body_of(found.prompt, config)
 
