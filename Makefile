@@ -1,8 +1,9 @@
 # Needs Python 3.11 or newer and make; everything else goes into a virtual environment of its own.
 #
-#   make demo    watch an answer arrive, from the built-in simulator: no key, nothing sent anywhere
-#   make test    the whole suite: lint, types, tests
-#   make bench   what a chunk costs, beside a floor measured in the same run
+#   make demo      watch an answer arrive, from the built-in simulator: no key, nothing sent anywhere
+#   make test      the whole suite: lint, types, tests
+#   make notebook  opens JupyterLab with the quickstart
+#   make bench     what a chunk costs, beside a floor measured in the same run
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -14,7 +15,7 @@ PROMPT ?= Explain quantum computing in simple terms
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint types pytest bench
+.PHONY: demo test lint types pytest notebook bench
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -44,6 +45,9 @@ types: $(VENV)/.installed-dev
 pytest: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest
 
+notebook: $(VENV)/.installed-notebook
+	@$(BIN)/jupyter-lab notebooks/01_quickstart.ipynb
+
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.benchmarks
 
@@ -57,6 +61,11 @@ $(VENV)/.installed: $(BIN)/python pyproject.toml
 $(VENV)/.installed-dev: $(BIN)/python pyproject.toml
 	@echo "installing rxwizard and its development tools into $(VENV)"
 	@$(PIP) install --quiet --editable '.[dev]'
+	@touch $(VENV)/.installed $@
+
+$(VENV)/.installed-notebook: $(BIN)/python pyproject.toml
+	@echo "installing rxwizard and JupyterLab into $(VENV)"
+	@$(PIP) install --quiet --editable '.[notebook]' jupyterlab
 	@touch $(VENV)/.installed $@
 
 $(BIN)/python:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from importlib import import_module
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -293,6 +294,11 @@ class WizardResponse(_Value):
     truncated: bool = False
     """True where this stopped growing at its memory limit while the stream went on."""
     metadata: ResponseMetadata = ResponseMetadata()
+
+    def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
+        # By its name: whatever lays out a response imports this module.
+        bundle: dict[str, Any] = import_module("rxwizard.notebook.reprs").response_bundle(self)
+        return bundle
 
 
 _new = object.__new__

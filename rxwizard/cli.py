@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import logging
 import os
 import sys
 from contextlib import asynccontextmanager
@@ -52,8 +51,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             # What a terminal or a pipe cannot show must not end an answer.
             stream.reconfigure(errors="replace")
-    # What the log would say comes as chunks as well, or is said in the end; nobody configures it.
-    logging.getLogger("rxwizard").addHandler(logging.NullHandler())
     given = sys.argv[1:] if arguments is None else arguments
     try:
         if given[:1] == ["replay"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager
+from importlib import import_module
 from typing import Any, Literal, TypeVar, cast, overload
 
 from reactivex import ConnectableObservable, Observable, abc
@@ -304,6 +305,20 @@ class Stream(Observable[T_co]):
         if not isinstance(result, Observable) or isinstance(result, Stream | ConnectableObservable):
             return composed
         return Stream.of(composed, self._config)
+
+    # -- in a notebook -------------------------------------------------------------------------
+
+    def _ipython_display_(self) -> None:
+        """Be shown while it grows, as the last value of a cell; this subscribes to it."""
+        import_module(_REPRS).show_here(self)
+
+    def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
+        bundle: dict[str, Any] = import_module(_REPRS).stream_bundle()
+        return bundle
+
+
+# By its name: whatever shows streams imports this module.
+_REPRS = "rxwizard.notebook.reprs"
 
 
 class _Nothing:

@@ -52,6 +52,7 @@ MAY_IMPORT = {
     "recovery": "providers operators admission cache",
     "client": "errors chunks prompts fold config stream source transport wire testing recording "
     "recovery",
+    "notebook": "errors chunks fold demand stream operators testing",
     "arguments": "",
     "cli_output": "errors chunks sinks",
     "cli": "arguments cli_output errors chunks prompts fold providers config stream client "
@@ -62,10 +63,11 @@ MAY_IMPORT = {
 #: Who may import what can wait or push. The others are plain functions of their input.
 MAY_WAIT = {
     "aiohttp": "transport sinks testing",
-    "asyncio": "demand stream transport source sinks fan_out cache recording client cli testing",
-    "reactivex": "demand stream source operators fan_out admission cache client testing",
+    "asyncio": "demand stream transport source sinks fan_out cache recording client cli testing "
+    "notebook",
+    "reactivex": "demand stream source operators fan_out admission cache client testing notebook",
     "socket": "transport sinks testing",
-    "threading": "demand sinks admission cache",
+    "threading": "demand sinks admission cache notebook",
 }
 
 FILES = [

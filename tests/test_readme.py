@@ -111,7 +111,7 @@ def test_the_commands_exist() -> None:
     assert parsed == 9
     assert {"make demo", "make test"} <= {*cells}
     extras = {*re.findall(r"\.\[(\w+)\]", README), *re.findall(r"--extra (\w+)", README)}
-    assert extras == {"aws", "cli", "dev"}
+    assert extras == {"aws", "cli", "dev", "notebook"}
     assert extras <= {*EXTRAS}
 
 
