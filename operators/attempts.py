@@ -41,6 +41,33 @@ class Attempts:
         ends_at_token: Whether no attempt follows one that has brought something of the answer.
     """
 
+    __slots__ = (
+        "_brought",
+        "_characters",
+        "_ends_at_token",
+        "_epoch",
+        "_fold",
+        "_has_started",
+        "_is_anew",
+        "_is_first",
+        "_is_plain",
+        "_last",
+        "_latest",
+        "_own_epoch",
+        "_own_source",
+        "_own_usage",
+        "_partial",
+        "_seam",
+        "_seq",
+        "_source",
+        "_spent",
+        "count",
+        "has_answer",
+        "has_content",
+        "has_token",
+        "passes",
+    )
+
     def __init__(self, *, goes_on: bool = False, ends_at_token: bool = False) -> None:
         self._ends_at_token = ends_at_token
         #: Whether chunks pass as they are from now on, and need not be taken any more.

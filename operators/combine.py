@@ -68,7 +68,7 @@ def merge_streams(
 
     Example:
         >>> words = {"a": reactivex.of("Hi"), "b": reactivex.of("Ciao")}
-        >>> [tuple(named) for named in ops.merge_streams(words).pipe(rx.to_list()).run()]
+        >>> sorted(tuple(named) for named in ops.merge_streams(words).pipe(rx.to_list()).run())
         [('a', 'Hi', None), ('b', 'Ciao', None)]
     """
     if not streams:

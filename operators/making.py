@@ -155,7 +155,8 @@ def check_stream(what: str, value: Any) -> Observable[Any]:
         ConfigError: It is none, which would be noticed only when it is needed.
     """
     if isinstance(value, Observable):
-        return value
+        found: Observable[Any] = value
+        return found
     message = f"{what}: {type(value).__name__} is no stream"
     raise ConfigError(message)
 
@@ -169,3 +170,41 @@ def check_settings(operator: str, config: object, kind: type[Any]) -> None:
     if config is not None and not isinstance(config, kind):
         message = f"{operator}: {config!r} is no {kind.__name__}; one setting is given by its name"
         raise ConfigError(message)
+
+
+@dataclass(slots=True)
+class _Closely:
+    """An observer with nothing around it."""
+
+    on_next: Callable[[Any], None]
+    on_error: Callable[[Exception], None]
+    on_completed: Callable[[], None]
+
+
+def subscribe_closely(
+    source: Observable[A],
+    on_next: Callable[[A], None],
+    on_error: Callable[[Exception], None],
+    on_completed: Callable[[], None],
+    scheduler: abc.SchedulerBase | None,
+) -> abc.DisposableBase:
+    """Subscribe without the layer that keeps an observer from hearing anything after the end.
+
+    For sources of ours, which say nothing after it: the layer costs each item as much as an
+    operator's own work.
+    """
+    core: Any = source
+    observer = _Closely(on_next, on_error, on_completed)
+    subscription: abc.DisposableBase = core._subscribe_core(observer, scheduler)  # noqa: SLF001
+    return subscription
+
+
+def subscribe_as_usual(
+    source: Observable[A],
+    on_next: Callable[[A], None],
+    on_error: Callable[[Exception], None],
+    on_completed: Callable[[], None],
+    scheduler: abc.SchedulerBase | None,
+) -> abc.DisposableBase:
+    """Subscribe as RxPY does."""
+    return source.subscribe(on_next, on_error, on_completed, scheduler=scheduler)

@@ -99,6 +99,20 @@ def recovering(
 class _Recovery:
     """One subscription."""
 
+    __slots__ = (
+        "_attempts",
+        "_clock",
+        "_current",
+        "_decide",
+        "_hurry",
+        "_is_continued",
+        "_now",
+        "_observer",
+        "_scheduler",
+        "_since",
+        "_waited",
+    )
+
     def __init__(
         self,
         decide: Decide,

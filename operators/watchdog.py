@@ -12,7 +12,7 @@ from rxwizard.demand.gate import pushing, run_on
 from rxwizard.fold import MAX_RESPONSE_CHARACTERS
 from rxwizard.operators.arrived import Arrived
 from rxwizard.operators.limits import Clocks, Limits
-from rxwizard.operators.making import clock
+from rxwizard.operators.making import clock, subscribe_as_usual, subscribe_closely
 from rxwizard.operators.running_clock import RunningClock, quick_time
 from rxwizard.operators.timing import Alarm, stopwatch
 
@@ -120,6 +120,19 @@ def watch(
             emit(item)
         finally:
             is_pushing = False
+
+    def on_next_of_wire(item: Any) -> None:
+        """Do the same for a request's own stream on our loop: it keeps the partial itself.
+
+        It has one epoch, all that has text is content, and the alarm rings on the same thread, so
+        never inside of this.
+        """
+        nonlocal last
+        if item.text and last is not None:
+            last = now() - time.seconds
+        else:
+            see(item)
+        emit(item)
 
     def is_usual(item: StreamChunk) -> bool:
         """Tell whether a chunk brings nothing but text to choice 0, if any."""
@@ -271,7 +284,10 @@ def watch(
     time = RunningClock(now, go_on)
     loop = time.loop if isinstance(keeper, LoopScheduler) else None
     clocks = Clocks(limits, time.read())
-    subscription.disposable = source.subscribe(on_next, on_error, on_completed, scheduler=scheduler)
+    is_wire = knows_partial and loop is not None and not clocks.count_tokens
+    take = on_next_of_wire if is_wire else on_next
+    subscribe = subscribe_closely if is_wire else subscribe_as_usual
+    subscription.disposable = subscribe(source, take, on_error, on_completed, scheduler)
     arm()
     return Disposable(end)
 

@@ -81,6 +81,7 @@ class Model:
         self._source = source
         self._cache = cache
         self._closing = closing
+        self._deadline = deadline(config.deadlines.model_copy(update={"total": None}))
         self._limiter = self._breaker = None
         endpoint = config.endpoint or config.vendor.endpoint or config.provider
         if config.endpoint is None and config.vendor.in_process:
@@ -108,9 +109,7 @@ class Model:
     def _requests(self, prompt: Prompt) -> Stream[StreamChunk]:
         """Make the stream that is one request each time, or two where the first is slow."""
         config = self._source.config
-        stream = self._source.stream(prompt).pipe(
-            deadline(config.deadlines.model_copy(update={"total": None}))
-        )
+        stream = self._source.stream(prompt).pipe(self._deadline)
         if self._hides_heartbeats:
             stream = stream.pipe(without_heartbeats())
         if self._limiter is not None or self._breaker is not None:

@@ -34,7 +34,7 @@ class Settings(BaseModel):
             ConfigError: One of them cannot be used.
         """
         told: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-        return type(self)(**{**dict(self), **told})
+        return type(self)(**{**dict(self), **told}) if told else self
 
 
 def _sentence(problem: ErrorDetails) -> str:

@@ -9,8 +9,12 @@ import re
 # notebook can hold. They are replaced rather than taken out: nothing may vanish.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
-_CODE = "background:#8882;border-radius:4px;padding:.6em .8em;margin:.6em 0;overflow-x:auto"
-_PLAIN = "background:none;padding:0"
+# JupyterLab would break long lines.
+_CODE = (
+    "background:#8882;border-radius:4px;padding:.6em .8em;margin:.6em 0;"
+    "white-space:pre;overflow-x:auto"
+)
+_PLAIN = "background:none;padding:0;white-space:inherit"
 
 
 def printable(text: str) -> str:

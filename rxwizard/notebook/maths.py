@@ -38,6 +38,11 @@ ALIGNMENTS = frozenset({"left", "center", "right"})
 #: What the values of these attributes are made of: numbers, units, names and colours.
 VALUE = re.compile(r"[\w #%.,+-]{0,64}")
 
+# Elements whose children stand in a row, and those whose first child has the others around it.
+_ROWS = frozenset({"math", "mrow", "mstyle", "mtd", "msqrt"})
+_WITH_SCRIPTS = frozenset({"msub", "msup", "msubsup"})
+_SPACE = '<mspace width="0.167em"></mspace>'
+
 #: Characters of one formula: the longest in a textbook has some hundreds.
 LONGEST = 4_000
 # Formulas remembered: a block that grows is drawn again and again.
@@ -75,8 +80,27 @@ def _written(element: Element) -> str:
     align = element.attrib.get("columnalign")
     if align in ALIGNMENTS:
         attributes += f' style="text-align:{align}"'
-    inner = _text(element.text) + "".join(_written(child) + _text(child.tail) for child in element)
-    return f"<{element.tag}{attributes}>{inner}</{element.tag}>"
+    parts = [_text(element.text)]
+    before: Element | None = None
+    for child in element:
+        if before is not None and element.tag in _ROWS and _want_space(before, child):
+            parts.append(_SPACE)
+        parts += [_written(child), _text(child.tail)]
+        before = child
+    return f"<{element.tag}{attributes}>{''.join(parts)}</{element.tag}>"
+
+
+def _want_space(left: Element, right: Element) -> bool:
+    # Operators bring their own; what the converter leaves out is the space around names: log V.
+    if {left.tag, right.tag} & {"mo", "mspace"}:
+        return False
+    return _is_name(left) or _is_name(right)
+
+
+def _is_name(element: Element) -> bool:
+    base = element[0] if element.tag in _WITH_SCRIPTS and len(element) else element
+    text = _text(base.text)
+    return base.tag == "mi" and len(text) > 1 and text.isalpha()
 
 
 def _text(text: str | None) -> str:

@@ -36,6 +36,8 @@ _WRAP = "overflow-wrap:anywhere"
 _FAINT = "opacity:.7;font-size:.85em;margin:.5em 0 0"
 _BAD = "color:#d1434b;margin:.5em 0 0"
 _BOX = "border-left:3px solid #8888;padding:0 0 0 1em;margin:.6em 0;opacity:.8"
+_SUMMARY = "padding:0 0 .5em;opacity:.8"
+_INSET = "padding:.3em 0 0 6px"
 _COLUMN = "flex:1 1 18em;min-width:0;padding:0 .8em;border-left:3px solid #8888"
 
 # Seconds that must have passed: less says how a read was cut, not how fast it goes.
@@ -74,7 +76,7 @@ def reasoning(view: View, kind: Reasoning = "folded") -> Bundle | None:
     is_open = " open" if kind == "open" else ""
     said = f"{view.thoughts:,} characters of reasoning"
     html = (
-        f"<details{is_open}><summary>{said}</summary>"
+        f'<details{is_open}><summary style="{_SUMMARY}">{said}</summary>'
         f'<div style="{_BOX}">{view.reasoning}</div></details>'
     )
     return _bundle([html], [f"({said})"])
@@ -108,9 +110,14 @@ def joined(*parts: Bundle | None) -> Bundle:
     }
 
 
+def inset(bundle: Bundle) -> Bundle:
+    """Lay out with the margin that JupyterLab gives to what is printed, but not to HTML."""
+    return {**bundle, "text/html": f'<div style="{_INSET}">{bundle["text/html"]}</div>'}
+
+
 def whole(view: View, kind: Reasoning = "folded") -> Bundle:
     """Lay out everything in one piece."""
-    return joined(reasoning(view, kind), answer(view), status(view))
+    return inset(joined(reasoning(view, kind), answer(view), status(view)))
 
 
 def printed(view: View, title: str | None) -> Bundle:

@@ -117,7 +117,8 @@ def on_surface(
         state = page.status(view, hint=hint)
         # The state ends where the buttons were: an output cannot be taken away.
         end = [page.joined(said, state), buttons] if buttons is not None else [said, state]
-        return [page.joined(head, thoughts), *end] if thoughts else end
+        parts = [page.joined(head, thoughts), *end] if thoughts else end
+        return [part if part is buttons else page.inset(part) for part in parts]
 
     return Display(
         [stream],

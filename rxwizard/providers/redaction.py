@@ -19,9 +19,8 @@ _SHORTEST = 4
 #: fall into an echoed key.
 _TELLING = 8
 
-#: What the keys of a vendor begin with, such as ``sk-proj-``, and as many characters after it as
-#: make it one's own.
-_VENDORS = re.compile("[0-9A-Za-z_-]{,12}[_-]")
+#: What all keys of a vendor begin with, and as many characters after it as make it one's own.
+_VENDORS = re.compile(r"sk-(proj|svcacct|admin|or-v\d|ant-(api|admin|oat)\d\d)-")
 _OWN = 4
 
 

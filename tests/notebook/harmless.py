@@ -18,6 +18,7 @@ STYLES = set(
     """
     background border-left border-radius color display flex flex-wrap font-size gap margin min-width
     opacity overflow overflow-wrap overflow-x padding text-align
+    white-space
     """.split()  # noqa: SIM905
 )
 ATTRIBUTES: dict[str, re.Pattern[str]] = {

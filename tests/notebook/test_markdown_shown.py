@@ -149,3 +149,12 @@ def test_beyond_the_bound_the_page_says_how_much_is_missing() -> None:
     growing.add("789abcdef")
 
     assert text_of(growing.html()) == "0123456789\n6 more characters are not shown."
+
+
+def test_the_name_of_a_function_stands_apart_from_what_it_is_of() -> None:
+    space = '<mspace width="0.167em"></mspace>'
+
+    assert f"<mi>log</mi>{space}<mi>V</mi>" in render(r"$\log V$")
+    assert f"<mi>n</mi>{space}<msub><mi>log</mi>" in render(r"$n\log_2 V$")
+    for without in (r"$\log(n)$", "$xy$", r"$\alpha x$"):
+        assert "mspace" not in render(without)
