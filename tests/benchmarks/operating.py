@@ -98,5 +98,5 @@ async def growth(name: str, short: int = 1_000, long: int = 100_000) -> float:
         "short": partial(_run, make(), _made(items, short), long // short // 4),
         "long": partial(_run, make(), _made(items, long), 1),
     }
-    times = await cpu_per_event(ways, rounds=3)
+    times = await cpu_per_event(ways, rounds=2)
     return times["long"] / times["short"]

@@ -40,19 +40,19 @@ DECODERS: dict[str, Callable[[], Decoder[Any]]] = {
 }
 # What is repeated, how often, and the size of the pieces.
 SHAPES: dict[str, tuple[bytes, int, int]] = {
-    "one line in small pieces": (b"z", 600_000, 16),
-    "one line in large pieces": (b"z", 16_000_000, 4_096),
-    "one block of many lines": (b"data: xxxxxxxx\n", 40_000, 16),
-    "one block of many lines, CRLF": (b"data: xxxxxxxx\r\n", 40_000, 16),
-    "one comment in small pieces": (b":", 600_000, 16),
-    "comments and no blank line": (b": x\n", 80_000, 16),
-    "lines of no known field": (b"<p>\n", 80_000, 16),
-    "blank lines": (b"\n", 300_000, 16),
-    "CR alone": (b"\r", 300_000, 16),
-    "small events": (b"data: {}\n\n", 40_000, 16),
-    "small events at once": (b"data: {}\n\n", 100_000, 1 << 30),
-    "array elements in small pieces": (b'{"a":"\\""},', 40_000, 16),
-    "brackets and no end": (b'{"', 300_000, 16),
+    "one line in small pieces": (b"z", 300_000, 16),
+    "one line in large pieces": (b"z", 8_000_000, 4_096),
+    "one block of many lines": (b"data: xxxxxxxx\n", 20_000, 16),
+    "one block of many lines, CRLF": (b"data: xxxxxxxx\r\n", 20_000, 16),
+    "one comment in small pieces": (b":", 300_000, 16),
+    "comments and no blank line": (b": x\n", 40_000, 16),
+    "lines of no known field": (b"<p>\n", 40_000, 16),
+    "blank lines": (b"\n", 150_000, 16),
+    "CR alone": (b"\r", 150_000, 16),
+    "small events": (b"data: {}\n\n", 20_000, 16),
+    "small events at once": (b"data: {}\n\n", 50_000, 1 << 30),
+    "array elements in small pieces": (b'{"a":"\\""},', 20_000, 16),
+    "brackets and no end": (b'{"', 150_000, 16),
     "blocks of mixed shape at once": (b"data: {}\n\n: c\n\nx\n\n", 20_000, 1 << 30),
 }
 

@@ -61,12 +61,14 @@ class ThreadGate(Gate):
         self._event.set()
 
     def wait_open(self) -> bool:
-        while not self.closed:
+        while True:
+            # Cleared first: it may be closed or released right after one has looked.
             self._event.clear()
+            if self.closed:
+                return False
             if not self.holders:
                 return True
             assert self._event.wait(10), f"held for ever by {self.holders}"
-        return False
 
 
 class Threaded(reactivex.Observable[int]):

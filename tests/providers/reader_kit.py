@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 MAX_EVENT_BYTES = 1 << 24
 AT = 1.5
-LONG = 1_500
-SEEDED_CUTS = 40
+LONG = 400
+SEEDED_CUTS = 100
 
 
 @dataclass(frozen=True)
