@@ -30,11 +30,17 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WIZARD_SIMULATOR_PACE", "0")
 
 
+def _needs_quiet(item: pytest.Item) -> bool:
+    """Tell whether a benchmark has other processes, or times so close that a neighbour is felt."""
+    marker = item.get_closest_marker("benchmark")
+    return marker is not None and bool(marker.kwargs.get("quiet", True))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Group what must not run side by side; measure last, when the machine is quiet."""
-    items.sort(key=lambda item: item.get_closest_marker("benchmark") is not None)
+    items.sort(key=_needs_quiet)
     for item in items:
-        if item.get_closest_marker("benchmark"):
+        if _needs_quiet(item):
             item.add_marker(pytest.mark.xdist_group("benchmark"))
         elif "page" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("browser"))

@@ -9,7 +9,8 @@ import pytest
 from tests.benchmarks import operating
 from tests.benchmarks.measure import below
 
-pytestmark = pytest.mark.benchmark
+# CPU of two things in one process, in turns: what runs beside is felt by both.
+pytestmark = pytest.mark.benchmark(quiet=False)
 
 
 @pytest.fixture(scope="module", autouse=True)
