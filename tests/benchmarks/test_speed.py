@@ -20,7 +20,7 @@ class Measured:
         found = None if self._asked else Measured.first
         self._asked = True
         if found is None:
-            found = await speed.whole_path(4_000, rounds=3)
+            found = await speed.whole_path(3_000, rounds=3)
             Measured.first = Measured.first or found
         return found
 
