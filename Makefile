@@ -45,8 +45,9 @@ types: $(VENV)/.installed-dev
 pytest: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest
 
+# In a container one mostly is root, which Jupyter wants to be told.
 notebook: $(VENV)/.installed-notebook
-	@$(BIN)/jupyter-lab notebooks/01_quickstart.ipynb
+	@$(BIN)/jupyter-lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/01_quickstart.ipynb
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.benchmarks
