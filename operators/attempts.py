@@ -146,7 +146,7 @@ class Attempts:
     def _see(self, chunk: StreamChunk) -> None:
         self._source = chunk.source
         self._has_started = self._has_started or chunk.kind is _START
-        if chunk.kind not in _PASSING and not (chunk.kind is _TEXT and _is_empty(chunk)):
+        if _brings(chunk):
             self._last = chunk.kind
             self.has_content = True
             if not _is_empty(chunk):
@@ -227,7 +227,7 @@ class Attempts:
         own = self._own_usage
         if own is not None:
             # What brought something is wasted only once that is erased.
-            own = own if self.has_token else _wasted(own)
+            own = own if self.has_token else own.as_wasted()
             self._spent = _plain(own) if self._spent is None else self._spent + own
         self._own_usage = self._own_source = None
         self._own_epoch = 0
@@ -260,7 +260,7 @@ class Attempts:
             told.append(self._retract(chunk, changes["source"]))
         if chunk.kind is ChunkKind.RETRACT:
             return told
-        brings = chunk.kind not in _PASSING and not (chunk.kind is _TEXT and _is_empty(chunk))
+        brings = _brings(chunk)
         if self._is_anew and (brings or chunk.is_final):
             self._is_anew = False
             if self.has_content:
@@ -293,7 +293,7 @@ class Attempts:
         self._epoch += 1
         self._open_epoch()
         if self._spent is not None:
-            self._spent = _wasted(self._spent)
+            self._spent = self._spent.as_wasted()
         self._partial = None
         return self._numbered(
             StreamChunk(
@@ -337,6 +337,11 @@ def _placed_after(count: int, partial: WizardResponse) -> WizardResponse:
     return partial.model_copy(update={"metadata": metadata})
 
 
+def _brings(chunk: StreamChunk) -> bool:
+    """Tell whether a chunk brings anything that would have to be erased."""
+    return chunk.kind not in _PASSING and not (chunk.kind is _TEXT and _is_empty(chunk))
+
+
 def _is_empty(chunk: StreamChunk) -> bool:
     """Tell whether a chunk brings nothing that the model has written."""
     return not (chunk.text or chunk.reasoning or chunk.tool_call)
@@ -345,9 +350,3 @@ def _is_empty(chunk: StreamChunk) -> bool:
 def _plain(usage: TokenUsage) -> TokenUsage:
     """Give it as a part of a sum."""
     return usage.model_copy(update={"latest": None, "raw": None})
-
-
-def _wasted(usage: TokenUsage) -> TokenUsage:
-    """Say of all of it that nothing in the answer came of it."""
-    whole = _plain(usage).model_copy(update={"wasted": None})
-    return whole.model_copy(update={"wasted": whole})

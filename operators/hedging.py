@@ -244,6 +244,5 @@ class _Hedge(Contest[A]):
 
 def _sum(own: TokenUsage, lost: TokenUsage) -> TokenUsage:
     """Add what the loser reported to what the winner did."""
-    wasted = lost.model_copy(update={"latest": None, "wasted": None, "raw": None})
-    both = own + wasted.model_copy(update={"wasted": wasted})
+    both = own + lost.as_wasted()
     return both.model_copy(update={"latest": own.latest or own})

@@ -92,7 +92,7 @@ class JoinedAnswers:
 
     def _next_request(self) -> None:
         """Begin the answer at hand again: what it has used so far was for nothing."""
-        lost = None if self._running is None else _as_wasted(self._running)
+        lost = None if self._running is None else self._running.as_wasted()
         self._spent, self._running = _added(self._spent, lost), None
         self._own_source = None
         self._requests = self._source.attempt + 1
@@ -187,8 +187,3 @@ def _added(first: TokenUsage | None, second: TokenUsage | None) -> TokenUsage | 
     if first is None:
         return second.model_copy(update={"latest": None, "raw": None})
     return first + second
-
-
-def _as_wasted(usage: TokenUsage) -> TokenUsage:
-    plain = usage.model_copy(update={"latest": None, "wasted": None, "raw": None})
-    return plain.model_copy(update={"wasted": plain})

@@ -197,14 +197,3 @@ def subscribe_closely(
     observer = _Closely(on_next, on_error, on_completed)
     subscription: abc.DisposableBase = core._subscribe_core(observer, scheduler)  # noqa: SLF001
     return subscription
-
-
-def subscribe_as_usual(
-    source: Observable[A],
-    on_next: Callable[[A], None],
-    on_error: Callable[[Exception], None],
-    on_completed: Callable[[], None],
-    scheduler: abc.SchedulerBase | None,
-) -> abc.DisposableBase:
-    """Subscribe as RxPY does."""
-    return source.subscribe(on_next, on_error, on_completed, scheduler=scheduler)

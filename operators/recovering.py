@@ -33,8 +33,6 @@ class Trouble:
     """An attempt that failed, and what there is by then."""
 
     error: WizardError
-    requests: int
-    """Requests made so far."""
     seconds: float
     """How long an answer was waited for in all: each request, and the wait before it, up to its
     first token or its end."""
@@ -172,7 +170,6 @@ class _Recovery:
             self._waited += now - self._since
         trouble = Trouble(
             error=error,
-            requests=attempts.count,
             seconds=self._waited,
             has_token=attempts.has_answer,
             is_continued=self._is_continued and not attempts.has_token,

@@ -12,7 +12,7 @@ from rxwizard.demand.gate import pushing, run_on
 from rxwizard.fold import MAX_RESPONSE_CHARACTERS
 from rxwizard.operators.arrived import Arrived
 from rxwizard.operators.limits import Clocks, Limits
-from rxwizard.operators.making import clock, subscribe_as_usual, subscribe_closely
+from rxwizard.operators.making import clock, subscribe_closely
 from rxwizard.operators.running_clock import RunningClock, quick_time
 from rxwizard.operators.timing import Alarm, stopwatch
 
@@ -284,10 +284,14 @@ def watch(
     time = RunningClock(now, go_on)
     loop = time.loop if isinstance(keeper, LoopScheduler) else None
     clocks = Clocks(limits, time.read())
-    is_wire = knows_partial and loop is not None and not clocks.count_tokens
-    take = on_next_of_wire if is_wire else on_next
-    subscribe = subscribe_closely if is_wire else subscribe_as_usual
-    subscription.disposable = subscribe(source, take, on_error, on_completed, scheduler)
+    if knows_partial and loop is not None and not clocks.count_tokens:
+        subscription.disposable = subscribe_closely(
+            source, on_next_of_wire, on_error, on_completed, scheduler
+        )
+    else:
+        subscription.disposable = source.subscribe(
+            on_next, on_error, on_completed, scheduler=scheduler
+        )
     arm()
     return Disposable(end)
 

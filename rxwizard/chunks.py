@@ -127,6 +127,11 @@ class TokenUsage(_Value):
             wasted=wasted[0] + wasted[1] if len(wasted) > 1 else next(iter(wasted), None),
         )
 
+    def as_wasted(self) -> TokenUsage:
+        """Say of all of it that it went to requests of which nothing is in the answer."""
+        whole = self.model_copy(update={"latest": None, "wasted": None, "raw": None})
+        return whole.model_copy(update={"wasted": whole})
+
 
 _COUNTS = (
     "prompt_tokens",
